@@ -1,0 +1,5 @@
+"""``python -m clusterops``."""
+
+from clusterops.cli import main
+
+main()

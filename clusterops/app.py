@@ -1,0 +1,148 @@
+"""The hall: builds doors, controller and web from Settings. No logic lives here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from clusterops.controller.by_hand import Asked, apply_by_hand, gone_targets, plan_by_hand
+from clusterops.controller.clock import SystemClock, Ticks
+from clusterops.controller.daemon import Daemon
+from clusterops.controller.lease import FleetLease, Gate
+from clusterops.controller.reconcile import Doors
+from clusterops.controller.records import Records
+from clusterops.controller.verdicts import Verdicts
+from clusterops.controller.wishes import Wishes
+from clusterops.kube import KubeCluster
+from clusterops.model.fleet import Fleet, Target
+from clusterops.model.report import Outcome
+from clusterops.ports import Cluster, Renderer
+from clusterops.render import ProcessRenderer
+from clusterops.settings import RenderSettings, Settings
+from clusterops.source.fleet.reader import FleetReader
+from clusterops.source.git.repository import GitRepository
+from clusterops.telemetry import Logger, Metrics, build_logger
+from clusterops.web import serve
+
+HEALTH_TICK_S = 0.5
+"""Targets that wait for health look at the cluster together, this often at most."""
+QUIET: Final = "critical"
+"""By hand, all that a log would say stands in the outcome, and people read that."""
+
+
+@asynccontextmanager
+async def build_renderer(
+    settings: RenderSettings, *, logger: Logger | None = None, metrics: Metrics | None = None
+) -> AsyncIterator[ProcessRenderer]:
+    """``settings`` names both programs."""
+    renderer = ProcessRenderer(settings, logger or build_logger(level=QUIET), metrics or Metrics())
+    try:
+        yield renderer
+    finally:
+        await renderer.close()
+
+
+@asynccontextmanager
+async def open_cluster(
+    settings: Settings, *, logger: Logger, metrics: Metrics
+) -> AsyncIterator[tuple[KubeCluster, Gate]]:
+    clock = SystemClock()
+    gate = Gate(clock=clock, namespace=settings.daemon.namespace)
+    async with _connect(settings, logger=logger, metrics=metrics, gate=gate) as cluster:
+        yield cluster, gate
+
+
+def _connect(settings: Settings, *, logger: Logger, metrics: Metrics, gate: Gate | None) -> KubeCluster:
+    return KubeCluster.connect(
+        settings.cluster, settings.network, logger=logger, metrics=metrics, clock=SystemClock(), gate=gate
+    )
+
+
+def build_doors(settings: Settings, cluster: Cluster, renderer: Renderer, *, logger: Logger, metrics: Metrics) -> Doors:
+    clock = SystemClock()
+    return Doors(
+        renderer=renderer,
+        cluster=cluster,
+        records=Records(
+            cluster=cluster, clock=clock, namespace=settings.daemon.namespace, identity=settings.daemon.identity
+        ),
+        clock=clock,
+        ticks=Ticks(clock, HEALTH_TICK_S),
+        logger=logger,
+        metrics=metrics,
+        slots=asyncio.Semaphore(settings.daemon.workers),
+    )
+
+
+async def run_daemon(settings: Settings, logger: Logger, stop: asyncio.Event) -> None:
+    """Runs until ``stop``; ``settings.render`` names both programs. Raises what ends a daemon."""
+    metrics = Metrics()
+    async with (
+        build_renderer(settings.render, logger=logger, metrics=metrics) as renderer,
+        open_cluster(settings, logger=logger, metrics=metrics) as (cluster, gate),
+    ):
+        clock = SystemClock()
+        repository = GitRepository(
+            settings.repository, settings.network, settings.cache_dir / "mirrors", logger, clock=clock
+        )
+        daemon = Daemon(
+            repository=repository,
+            doors=build_doors(settings, cluster, renderer, logger=logger, metrics=metrics),
+            reader=FleetReader(),
+            verdicts=Verdicts(repository=repository, clock=clock, logger=logger, management=settings.daemon.management),
+            gate=gate,
+            settings=settings.daemon,
+        )
+        async with serve(daemon, metrics.registry, settings.daemon.listen_host, settings.daemon.listen_port) as port:
+            logger.info("started", repository=repository.url, port=port, identity=settings.daemon.identity)
+            await daemon.run(stop)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """The sentence by hand, on one management cluster."""
+
+    settings: Settings
+    doors: Doors
+    gate: Gate
+    wishes: Wishes
+
+    async def gone(self, fleet: Fleet) -> dict[str, Target]:
+        """Targets that are recorded here and no longer in git, by name."""
+        return await gone_targets(fleet, self.doors)
+
+    async def plan(self, asked: Asked) -> dict[str, Outcome]:
+        return await plan_by_hand(asked, self.doors)
+
+    async def apply(self, asked: Asked) -> dict[str, Outcome]:
+        """Under the Lease of the fleet."""
+        lease = FleetLease(
+            fleet=asked.fleet.file.name,
+            cluster=self.doors.cluster,
+            gate=self.gate,
+            clock=self.doors.clock,
+            settings=self.settings.daemon,
+        )
+        return await apply_by_hand(asked, self.doors, lease, self.settings.daemon)
+
+
+@asynccontextmanager
+async def open_hands(settings: Settings) -> AsyncIterator[Hands]:
+    """Connects lazily: what cannot be reached is an error of the first request."""
+    logger, metrics = build_logger(level=QUIET), Metrics()
+    async with (
+        build_renderer(settings.render, logger=logger, metrics=metrics) as renderer,
+        open_cluster(settings, logger=logger, metrics=metrics) as (cluster, gate),
+        _connect(settings, logger=logger, metrics=metrics, gate=None) as unfenced,
+    ):
+        doors = build_doors(settings, cluster, renderer, logger=logger, metrics=metrics)
+        yield Hands(
+            settings=settings,
+            doors=doors,
+            gate=gate,
+            # A wish is meant for whoever holds the Lease, so it must not need the Lease.
+            wishes=Wishes(cluster=unfenced, clock=doors.clock, namespace=settings.daemon.namespace),
+        )

@@ -1,0 +1,80 @@
+"""One change as one write, with the precondition that makes it safe to try again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from clusterops.errors import ClusterOpsError, TransientError
+from clusterops.model.live import LiveObject
+from clusterops.model.plan import Action, Change
+from clusterops.model.report import Result
+from clusterops.ports import Cluster
+
+CREATE_ONLY: Final = "1"
+"""As resourceVersion of a server-side apply: creates, or answers 409 when the object is there.
+
+**Source:** apiserver pkg/registry/generic/registry/store.go Update (v1.36): an absent object is created whatever
+resourceVersion is sent, a present one must have it, and no object has 1, etcd's first revision. Seen on 1.36.3 for
+custom resources, ConfigMap and Namespace. A POST would be as safe, but owns its fields as an Update, so that a field
+that git drops later would stay.
+"""
+
+ATTEMPTS: Final = 4
+"""Of one write whose object only moved in status: controllers write it several times a second during a rollout."""
+
+
+class Written:
+    """What a write came to; ``attempts`` counts also when it raises."""
+
+    __slots__ = ("attempts", "result", "uid")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.result = Result.FAILED
+        self.uid = ""
+
+
+async def write(change: Change, cluster: Cluster, written: Written) -> None:
+    """Applies or deletes one object. Raises ClusterOpsError, ``object-changed`` when the plan no longer holds."""
+    live = change.live
+    while True:
+        written.attempts += 1
+        try:
+            await _once(change, live, cluster, written)
+            return
+        except TransientError as error:
+            if error.code != "object-changed" or live is None or written.attempts >= ATTEMPTS:
+                raise
+            live = await _only_status_moved(live, cluster, error)
+
+
+async def _once(change: Change, live: LiveObject | None, cluster: Cluster, written: Written) -> None:
+    if change.action is Action.PRUNE:
+        if live is not None:
+            await cluster.delete(change.key, uid=live.uid, resource_version=live.resource_version)
+        written.result = Result.PRUNED
+        return
+    assert change.desired is not None, f"{change.key} is to be applied without a manifest"
+    applied = await cluster.apply(
+        change.desired.body,
+        uid=live.uid if live else "",
+        resource_version=live.resource_version if live else CREATE_ONLY,
+        force=bool(change.takes),
+    )
+    written.uid, written.result = applied.uid, Result.APPLIED
+
+
+async def _only_status_moved(before: LiveObject, cluster: Cluster, error: ClusterOpsError) -> LiveObject:
+    """The object as it is now, when nothing that the plan looked at moved; else raises ``error``."""
+    now = (await cluster.read([before.key])).found(before.key)
+    if now is None or _planned_on(now) != _planned_on(before):
+        raise error
+    return now
+
+
+def _planned_on(live: LiveObject) -> tuple[Mapping[str, Any], list[Any]]:
+    metadata = {field: value for field, value in live.body["metadata"].items() if field != "resourceVersion"}
+    body = {field: value for field, value in live.body.items() if field != "status"}
+    spec_managers = [one for one in live.managers if one.subresource != "status"]
+    return {**body, "metadata": metadata}, [(one.name, one.operation, one.fields) for one in spec_managers]

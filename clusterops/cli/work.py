@@ -1,0 +1,341 @@
+"""Commands about targets on the management cluster: plan, apply, reconcile, pause, resume, status."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clusterops.app import Hands, open_hands
+from clusterops.cli import options
+from clusterops.cli.environment import read_settings
+from clusterops.cli.locally import LocalFleet, choose_targets, full_name, is_known, open_fleet, refuse_elsewhere
+from clusterops.cli.programs import render_settings
+from clusterops.cli.screen import (
+    Exit,
+    Output,
+    OutputOption,
+    busy,
+    exit_code_of,
+    explained,
+    run,
+    say,
+    say_json,
+    say_problem,
+    say_table,
+)
+from clusterops.controller.by_hand import Asked
+from clusterops.errors import ClusterOpsError
+from clusterops.model.fleet import Target
+from clusterops.model.report import Outcome, Result, Stage
+from clusterops.plan import plan_to_json, plan_to_markdown, plan_to_text
+from clusterops.settings import Settings
+from clusterops.status import StoredTarget
+
+
+class PlanOutput(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(plan)
+    app.command()(apply)
+    app.command()(reconcile)
+    app.command()(pause)
+    app.command()(resume)
+    app.command()(status)
+
+
+def plan(
+    targets: options.Targets = None,
+    every: options.All = False,
+    repo: options.Repo = Path(),
+    revision: options.Rev = "",
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    management: options.Management = None,
+    config: options.Config = None,
+    output: Annotated[PlanOutput, typer.Option("--output", "-o", help="text, json or markdown.")] = PlanOutput.TEXT,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes.")
+    ] = False,
+) -> None:
+    """Say what would happen to each target; needs read access only and writes nothing.
+
+    Without a target: every one of the fleet, and those that are recorded on the management cluster but gone from git.
+    """
+    with explained(output=Output.JSON if output is PlanOutput.JSON else Output.TEXT, root=None if revision else repo):
+        local, settings = _opened(repo, revision), _settings(config, kubeconfig, context, management)
+        with busy("planning"):
+            outcomes = run(_plan(settings, local, targets if targets and not every else []))
+    _say_plans(outcomes, output, local)
+    raise typer.Exit(_exit_of(outcomes) or (Exit.CHANGES if detailed_exitcode and _changes(outcomes) else Exit.DONE))
+
+
+def apply(
+    targets: options.NamedTargets = None,
+    every: options.All = False,
+    repo: options.Repo = Path(),
+    revision: options.Rev = "",
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    management: options.Management = None,
+    config: options.Config = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until every object is healthy, or `settleTimeout`.")] = False,
+    output: Output = OutputOption,
+) -> None:
+    """Apply targets by hand, under the same Lease as the daemon, so never beside one."""
+    if not targets and not every:
+        raise typer.BadParameter("name the targets to apply, or say --all")
+    with explained(output=output, root=None if revision else repo):
+        local, settings = _opened(repo, revision), _settings(config, kubeconfig, context, management)
+        with busy("applying"):
+            outcomes = run(_apply(settings, local, targets if targets and not every else [], wait=wait))
+    if output is Output.JSON:
+        say_json({name: outcome_body(outcome) for name, outcome in outcomes.items()})
+    else:
+        for name, outcome in outcomes.items():
+            _say_applied(name, outcome, local)
+    raise typer.Exit(_exit_of(outcomes))
+
+
+def reconcile(
+    target: options.OneTarget,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    config: options.Config = None,
+    output: Output = OutputOption,
+) -> None:
+    """Ask the daemon for a pass over one target now."""
+    _ask(target, "reconcile", partial(_settings, config, kubeconfig, context, None), output)
+
+
+def pause(
+    target: options.OneTarget,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    config: options.Config = None,
+    output: Output = OutputOption,
+) -> None:
+    """Stop ClusterOps for one target; Cluster API itself goes on."""
+    _ask(target, "pause", partial(_settings, config, kubeconfig, context, None), output)
+
+
+def resume(
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A target; without one: go on after a rewritten history.")
+    ] = "",
+    revision: Annotated[
+        str, typer.Option("--revision", help="The full commit id to take; default: the one that is held.")
+    ] = "",
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    config: options.Config = None,
+    output: Output = OutputOption,
+) -> None:
+    """End a pause of one target, or go on after a rewritten history."""
+    read = partial(_settings, config, kubeconfig, context, None)
+    if target:
+        _ask(target, "resume", read, output)
+        return
+    with explained(output=output):
+        answers = run(_confirm(read(), revision))
+    if output is Output.JSON:
+        say_json({"answers": answers})
+    else:
+        say("\n".join(answers) or "no fleet is held; nothing to resume")
+
+
+def status(
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="One target, or none for all.")] = "",
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow until interrupted.")] = False,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    config: options.Config = None,
+    output: Output = OutputOption,
+) -> None:
+    """Show where targets stand, as the management cluster has it recorded."""
+    with explained(output=output):
+        settings = _settings(config, kubeconfig, context, None)
+        run(_status(settings, target, watch=watch, output=output))
+
+
+def outcome_body(outcome: Outcome) -> dict[str, Any]:
+    """The JSON form of one target's pass."""
+    return {
+        "target": outcome.target,
+        "revision": outcome.revision,
+        "stage": str(outcome.stage),
+        "problem": outcome.problem.to_body() if outcome.problem else None,
+        "plan": plan_to_json(outcome.plan) if outcome.plan else None,
+        "applied": outcome.report.count(Result.APPLIED) if outcome.report else 0,
+        "settled": bool(outcome.health and outcome.health.settled),
+    }
+
+
+def _settings(config: Path | None, kubeconfig: Path | None, context: str | None, management: str | None) -> Settings:
+    given = {"cluster.kubeconfig": kubeconfig, "cluster.context": context, "daemon.management": management}
+    return read_settings(file=config, overrides=given)
+
+
+def _opened(repo: Path, revision: str) -> LocalFleet:
+    local = open_fleet(repo, revision)
+    local.refuse_broken()
+    return local
+
+
+async def _chosen(hands: Hands, local: LocalFleet, names: Sequence[str]) -> Asked:
+    """The named targets of this management cluster, or all; those that are gone from git are only known there."""
+    management = hands.settings.daemon.management
+    missing = [name for name in names if not is_known(name, local.fleet.targets)]
+    gone = await _gone(hands, local, missing) if missing or not names else {}
+    chosen = choose_targets({**local.fleet.targets, **gone}, names)
+    ours = [target for target in chosen if target.name in gone or target.management == management]
+    if names:
+        refuse_elsewhere([target for target in chosen if target not in ours], management)
+    return Asked(
+        fleet=local.fleet,
+        snapshot=local.snapshot,
+        targets=[target for target in ours if target.name not in gone],
+        gone=[target for target in ours if target.name in gone],
+    )
+
+
+async def _gone(hands: Hands, local: LocalFleet, missing: Sequence[str]) -> Mapping[str, Target]:
+    """Where the cluster cannot be asked, a name that git does not know is a mistake rather than a memory."""
+    try:
+        return await hands.gone(local.fleet)
+    except ClusterOpsError:
+        choose_targets(local.fleet.targets, missing)
+        raise
+
+
+async def _rendering(settings: Settings) -> Settings:
+    return replace(settings, render=await render_settings(settings.render))
+
+
+async def _plan(settings: Settings, local: LocalFleet, names: Sequence[str]) -> dict[str, Outcome]:
+    async with open_hands(await _rendering(settings)) as hands:
+        return await hands.plan(await _chosen(hands, local, names))
+
+
+async def _apply(settings: Settings, local: LocalFleet, names: Sequence[str], *, wait: bool) -> dict[str, Outcome]:
+    async with open_hands(await _rendering(settings)) as hands:
+        return await hands.apply(replace(await _chosen(hands, local, names), wait=wait))
+
+
+def _ask(target: str, what: str, read: Callable[[], Settings], output: Output) -> None:
+    with explained(output=output):
+        answer = run(_asked_of_cluster(read(), target, what))
+    if output is Output.JSON:
+        say_json({"target": target, "asked": what, "answer": answer})
+    else:
+        say(answer)
+
+
+async def _asked_of_cluster(settings: Settings, target: str, what: str) -> str:
+    async with open_hands(settings) as hands:
+        known = await hands.wishes.recorded()
+        stored = known[full_name(target, known)]
+        if what == "reconcile":
+            return await hands.wishes.ask_for_pass(stored)
+        return await hands.wishes.suspend(stored, suspended=what == "pause")
+
+
+async def _confirm(settings: Settings, revision: str) -> list[str]:
+    async with open_hands(settings) as hands:
+        held = await hands.wishes.held()
+        return [await hands.wishes.confirm_history(fleet, revision or commit) for fleet, commit in held.items()]
+
+
+async def _status(settings: Settings, target: str, *, watch: bool, output: Output) -> None:
+    async with open_hands(settings) as hands:
+        shown = ""
+        while True:
+            known = await hands.wishes.recorded()
+            chosen = [full_name(target, known)] if target else sorted(known)
+            text = repr([known[name].status for name in chosen])
+            if text != shown:
+                _say_status([known[name] for name in chosen], output)
+                shown = text
+            if not watch:
+                return
+            await asyncio.sleep(2)
+
+
+def _say_status(shown: Sequence[StoredTarget], output: Output) -> None:
+    if output is Output.JSON:
+        say_json([_stored_body(each) for each in shown])
+    elif not shown:
+        say("no target is recorded on this management cluster yet")
+    else:
+        say_table(
+            ["TARGET", "PHASE", "REVISION", "SETTLED", "OBJECTS", "MESSAGE"], [_stored_row(each) for each in shown]
+        )
+
+
+def _stored_row(stored: StoredTarget) -> list[str]:
+    status = stored.status
+    phase = "Suspended" if stored.suspend else status.phase or "-"
+    objects = f"{status.objects.settled}/{status.objects.total}"
+    return [
+        stored.target,
+        phase,
+        status.observed_revision or "-",
+        status.settled_revision or "-",
+        objects,
+        status.message,
+    ]
+
+
+def _stored_body(stored: StoredTarget) -> dict[str, Any]:
+    return {
+        "target": stored.target,
+        "fleet": stored.fleet,
+        "suspended": stored.suspend,
+        "inventory": stored.inventory.to_body(),
+        "status": stored.status.to_body(),
+    }
+
+
+def _say_plans(outcomes: Mapping[str, Outcome], output: PlanOutput, local: LocalFleet) -> None:
+    if output is PlanOutput.JSON:
+        say_json({name: outcome_body(outcome) for name, outcome in outcomes.items()})
+        return
+    to_text = plan_to_markdown if output is PlanOutput.MARKDOWN else plan_to_text
+    for outcome in outcomes.values():
+        if outcome.plan is not None:
+            say(to_text(outcome.plan).rstrip("\n"))
+        if outcome.problem is not None:
+            say_problem(outcome.problem, root=local.root, error=False)
+
+
+def _exit_of(outcomes: Mapping[str, Outcome]) -> Exit:
+    """Refused only where nothing failed: an error says that something else has to be mended first."""
+    problems = [outcome.problem for outcome in outcomes.values() if outcome.problem]
+    plans = [outcome.plan for outcome in outcomes.values() if outcome.plan]
+    problems += [problem for plan in plans for problem in (*plan.refusals, *plan.stuck)]
+    return min((exit_code_of(problem) for problem in problems), default=Exit.DONE)
+
+
+def _changes(outcomes: Mapping[str, Outcome]) -> bool:
+    return any(outcome.plan and outcome.plan.writes for outcome in outcomes.values())
+
+
+def _say_applied(name: str, outcome: Outcome, local: LocalFleet) -> None:
+    written = outcome.report.count(Result.APPLIED) + outcome.report.count(Result.PRUNED) if outcome.report else 0
+    objects = f"{written} object{'s' * (written != 1)} written"
+    if outcome.problem is None:
+        how = {Stage.DONE: "settled", Stage.APPLY: "applied", Stage.HEALTH: "applied"}.get(outcome.stage, "not applied")
+        say(f"{name}: {how}, {objects}")
+        return
+    say(f"{name}: stopped at {outcome.stage}, {objects}")
+    say_problem(outcome.problem, root=local.root)

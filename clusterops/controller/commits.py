@@ -1,0 +1,235 @@
+"""What a commit covers, and how far its targets are: the facts behind its statuses.
+
+A commit's verdict covers the targets whose inputs it changed. All of them are planned before the first is applied,
+since the verdict looks at the whole commit; what clusters share goes before the clusters.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from clusterops.controller.reconcile import Work
+from clusterops.model.fleet import Fleet, Mode
+from clusterops.model.key import ObjectKey
+from clusterops.model.problem import Problem, Retry
+from clusterops.model.report import Outcome, Stage
+from clusterops.model.revision import Revision
+from clusterops.plan.verdict import judge
+
+
+@dataclass(slots=True)
+class Commit:
+    """One commit under way. ``owners`` says whose inventory holds an object now; ``on_change`` is told of progress."""
+
+    revision: Revision
+    fleet: Fleet
+    works: Mapping[str, Work]
+    owners: Callable[[], Mapping[ObjectKey, str]]
+    seen_at: datetime
+    fleet_size: int
+    """Targets of the fleet that are ours, changed or not."""
+    on_change: Callable[[Commit], None] = lambda commit: None
+    silent: bool = False
+    """A pass that a person asked for again: its commit has its verdict already."""
+    noted: bool = False
+    """Whether it was told that every target is past its apply."""
+    drafts: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    under_way: dict[str, Outcome] = field(default_factory=dict)
+    superseded: dict[str, str] = field(default_factory=dict)
+    """Target to the short id of the later commit that changed it."""
+    planned: bool = False
+    """An earlier process posted its plan verdict, which stands."""
+    told: bool = False
+    """Whether the Fleet was told of its end."""
+    _begun: set[str] = field(default_factory=set)
+    _taken_over: dict[str, asyncio.Event] = field(default_factory=dict)
+    _instead: dict[str, Commit] = field(default_factory=dict)
+    _stopped: dict[str, Problem] = field(default_factory=dict)
+    _unrendered: set[str] = field(default_factory=set)
+    _rendered: asyncio.Event = field(default_factory=asyncio.Event)
+    _judged: asyncio.Event = field(default_factory=asyncio.Event)
+    _applied: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._unrendered = set(self.works)
+        self._applied = {name: asyncio.Event() for name in self.works if _rank(name) < _CLUSTER}
+        self._taken_over = {name: asyncio.Event() for name in self.works}
+
+    def view(self, name: str) -> View:
+        return View(commit=self, name=name)
+
+    @property
+    def judged(self) -> bool:
+        return self._judged.is_set()
+
+    @property
+    def applies(self) -> bool:
+        """Whether anything may be written at all: in observe mode no apply verdict is ever posted."""
+        modes = {work.target.mode for work in self.works.values()} or {self.fleet.file.mode}
+        return Mode.APPLY in modes
+
+    def reported(self, name: str) -> bool:
+        """Whether the apply verdict counts the target: one that is only observed is never applied."""
+        work = self.works.get(name)
+        return work is None or work.target.mode is Mode.APPLY
+
+    @property
+    def finished(self) -> bool:
+        return self.works.keys() <= self.outcomes.keys() | self.superseded.keys()
+
+    def settled(self, name: str) -> bool:
+        outcome = self.outcomes.get(name)
+        return outcome is not None and outcome.stage is Stage.DONE
+
+    def _decided(self, name: str) -> bool:
+        """Settled, or failed for good: a later commit does not change that verdict."""
+        outcome = self.outcomes.get(name)
+        if outcome is None:
+            return False
+        return outcome.problem is None or outcome.problem.retry is not Retry.BACKOFF
+
+    @property
+    def applied(self) -> bool:
+        """Whether every target is past its apply, one way or the other."""
+        past = {name for name, outcome in self.under_way.items() if outcome.report is not None}
+        return self.works.keys() <= past | self.outcomes.keys() | self.superseded.keys()
+
+    def supersede(self, name: str, by: Commit) -> None:
+        """A later commit changed the target: nothing of this one waits for it any more."""
+        if name not in self.works or name in self.superseded or self._decided(name):
+            return
+        self.superseded[name] = by.revision.short
+        self._taken_over[name].set()
+        if name not in self._begun:
+            self._leave_out(name, by)
+        self.on_change(self)
+
+    def _leave_out(self, name: str, by: Commit) -> None:
+        """It was still busy with an earlier commit: it will never be rendered or judged under this one."""
+        self._instead[name] = by
+        if name in self._applied:
+            self._applied[name].set()
+        self._note_rendered(name)
+        self._judge_all()
+
+    def finish(self, name: str, outcome: Outcome) -> None:
+        """The target's pass is over, for now or for good."""
+        self.outcomes[name] = outcome
+        self.under_way.pop(name, None)
+        if name in self._applied:
+            self._applied[name].set()
+        self.on_change(self)
+
+    def restore(self, name: str, outcome: Outcome) -> None:
+        """A target that an earlier process of ours brought to its end."""
+        self.drafts[name] = self.outcomes[name] = outcome
+
+    def again(self, name: str) -> None:
+        """The target's pass begins (once more)."""
+        self._begun.add(name)
+        self.outcomes.pop(name, None)
+
+    async def rendered(self, name: str) -> None:
+        """Waits until every target is rendered, or failed to: then all of them read the cluster in the same lists.
+
+        It delays nothing: no target goes before all are planned.
+        """
+        self._note_rendered(name)
+        await self._until(self._rendered, name)
+
+    def _note_rendered(self, name: str) -> None:
+        self._unrendered.discard(name)
+        if not self._unrendered:
+            self._rendered.set()
+
+    async def _until(self, event: asyncio.Event, name: str) -> None:
+        """Returns when the event is set, or when a later commit has taken the target over."""
+        if event.is_set() or name in self.superseded:
+            return
+        waits = [asyncio.ensure_future(each.wait()) for each in (event, self._taken_over[name])]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
+    async def judge(self, name: str, outcome: Outcome) -> Problem | None:
+        first = name not in self.drafts
+        self.drafts[name] = outcome
+        if not first and self.judged:
+            return judge(self.fleet, {name: outcome}, self.owners()).get(name)
+        self._judge_all()
+        await self._until(self._judged, name)
+        await self._turn(name)
+        return self._superseded(name) or self._stopped.get(name)
+
+    def _judge_all(self) -> None:
+        """Once every target has its draft, those left out excepted."""
+        if self.judged or not self.drafts.keys() | self._instead.keys() >= self.works.keys():
+            return
+        self._stopped = judge(self.fleet, self.drafts, self.owners())
+        self.drafts = {each: self._with_verdict(each, draft) for each, draft in self.drafts.items()}
+        self._judged.set()
+        self.on_change(self)
+
+    def progress(self, name: str, outcome: Outcome) -> None:
+        self.under_way[name] = outcome
+        if outcome.report is not None and name in self._applied:
+            self._applied[name].set()
+        self.on_change(self)
+
+    async def _turn(self, name: str) -> None:
+        """Waits for what is shared and goes before this target."""
+        for earlier in self._applied:
+            if _rank(earlier) < _rank(name):
+                await self._until_applied(earlier, name)
+
+    async def _until_applied(self, earlier: str, name: str) -> None:
+        """Under this commit, or under the one that took it over before it began here."""
+        await self._until(self._applied[earlier], name)
+        later = self._instead.get(earlier)
+        while later is not None and name not in self.superseded:
+            await self._until(later._applied[earlier], name)
+            later = later._instead.get(earlier)
+
+    def _with_verdict(self, name: str, draft: Outcome) -> Outcome:
+        stopped = self._stopped.get(name)
+        return draft if stopped is None else replace(draft, problem=stopped)
+
+    def _superseded(self, name: str) -> Problem | None:
+        by = self.superseded.get(name)
+        if by is None:
+            return None
+        return Problem(code="superseded", subject=name, message=f"superseded by {by}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """reconcile's CommitView of one target."""
+
+    commit: Commit
+    name: str
+
+    async def rendered(self) -> None:
+        await self.commit.rendered(self.name)
+
+    async def verdict(self, outcome: Outcome) -> Problem | None:
+        return await self.commit.judge(self.name, outcome)
+
+    def progress(self, outcome: Outcome) -> None:
+        self.commit.progress(self.name, outcome)
+
+
+_CLUSTER = 2
+
+
+def _rank(name: str) -> int:
+    """shared/<name>, then <region>/_shared, then clusters."""
+    region, _, cluster = name.partition("/")
+    if region == "shared":
+        return 0
+    return 1 if cluster == "_shared" else _CLUSTER

@@ -1,0 +1,414 @@
+"""The daemon: follows the branch, wakes what a commit changed, and answers what people ask of single targets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from clusterops.controller.commits import Commit
+from clusterops.controller.due import Due, Memory, counts_of, find_due, gone_target
+from clusterops.controller.history import History
+from clusterops.controller.lease import FleetLease, Gate
+from clusterops.controller.reconcile import Doors, Work, reconcile, unforeseen
+from clusterops.controller.requests import Requests
+from clusterops.controller.resume import Share, revision_of, shares, standing
+from clusterops.controller.schedule import Schedule
+from clusterops.controller.verdicts import Verdicts
+from clusterops.errors import ClusterOpsError, TransientError
+from clusterops.model.fleet import Fleet, Mode, Target
+from clusterops.model.problem import Problem, Retry
+from clusterops.model.report import Outcome, Result, Stage
+from clusterops.model.revision import Revision, Snapshot
+from clusterops.ports import Repository
+from clusterops.settings import DaemonSettings
+from clusterops.source.fleet.reader import FleetReader
+
+
+class _Stopped(Exception):
+    """Ends the task group of a daemon that was asked to stop."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Daemon:
+    """One fleet on one management cluster. ``run`` once."""
+
+    repository: Repository
+    doors: Doors
+    reader: FleetReader
+    verdicts: Verdicts
+    gate: Gate
+    settings: DaemonSettings
+    head: Revision | None = None
+    problem: Problem | None = None
+    """Why the branch cannot be followed at the moment; None when it is."""
+    memories: dict[str, Memory] = field(default_factory=dict)
+    standing_by: str = ""
+    """Who holds the Lease that this process waits for."""
+    history: History = field(init=False)
+    _fleet: Fleet | None = None
+    _snapshot: Snapshot | None = None
+    _latest: dict[str, Commit] = field(default_factory=dict)
+    _schedule: Schedule = field(init=False)
+    _lease: FleetLease | None = None
+    _group: asyncio.TaskGroup | None = None
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _failures: int = 0
+    _again: asyncio.Task[None] | None = None
+    _opened: bool = False
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.history = History(repository=self.repository, records=self.doors.records, verdicts=self.verdicts)
+        self._schedule = Schedule(
+            run=self._pass,
+            clock=self.doors.clock,
+            backoff_first_s=self.settings.backoff_first_s,
+            backoff_max_s=self.settings.backoff_max_s,
+            on_depth=self.doors.metrics.queue_depth.set,
+        )
+
+    @property
+    def leading(self) -> bool:
+        return self._lease is not None and self._lease.held
+
+    @property
+    def ready(self) -> bool:
+        """The branch is followed, and what has to be written can be, by this process or by the one it stands by."""
+        return self.problem is None and (self.head is not None or bool(self.standing_by))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until ``stop`` is set. Raises TransientError ``lease-lost`` when another process took the fleet over."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                group.create_task(self.verdicts.write_forever(), name="verdicts")
+                group.create_task(self._tell_fleet(), name="fleet-status")
+                group.create_task(self._follow(), name="follow")
+                group.create_task(self._end(stop), name="end")
+        except* _Stopped:
+            pass
+        except* ClusterOpsError as errors:
+            raise _first(errors) from None
+        finally:
+            await self._schedule.drain(0)
+            if self._lease is not None:
+                await self._lease.release()
+
+    async def _end(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.doors.logger.info("stopping", running=sorted(self._schedule.running))
+        await self._schedule.drain(self.settings.drain_s)
+        await self.verdicts.flush(5.0)
+        raise _Stopped
+
+    async def _follow(self) -> None:
+        await self.look()
+        async for _ in self.repository.moved():
+            await self.look()
+
+    async def look(self) -> None:
+        """Fetches, and takes the head of the branch if it is new. What fails is tried again with backoff."""
+        async with self._looking:
+            try:
+                await self._look()
+            except ClusterOpsError as error:
+                self._note(Problem.of(error))
+            except Exception as error:
+                self._note(unforeseen(error, self.repository.url, self.doors.logger))
+            else:
+                self.problem, self._failures = None, 0
+
+    async def _look(self) -> None:
+        revision = await self.repository.fetch()
+        if self.head is not None and revision.commit == self.head.commit:
+            await self.history.release(leading=self._opened)
+        else:
+            self.head = await self._take(revision)
+
+    def _note(self, problem: Problem) -> None:
+        if self.problem is None or self.problem.text != problem.text:
+            self.doors.logger.warning("branch not followed", code=problem.code, error=problem.text)
+        self.problem = problem
+        self._look_again(min(self.settings.backoff_first_s * 2**self._failures, self.settings.backoff_max_s))
+        self._failures = min(self._failures + 1, 16)
+
+    def _look_again(self, delay_s: float) -> None:
+        """One look ahead at most: polls fail too, and must not multiply."""
+
+        async def again() -> None:
+            await self.doors.clock.sleep(delay_s)
+            self._again = None
+            await self.look()
+
+        assert self._group is not None
+        if self._again is not None:
+            self._again.cancel()
+        self._again = self._group.create_task(again(), name="look-again")
+
+    async def _take(self, revision: Revision) -> Revision:
+        """Reads the commit's fleet and wakes the targets whose inputs it changed. Returns the commit taken."""
+        seen_at = self.doors.clock.now()
+        snapshot = await self.repository.snapshot(revision.commit)
+        fleet = await asyncio.to_thread(self.reader.read, snapshot)
+        last = self.head.commit if self.head else self.doors.records.last_revision
+        await self.history.check(revision, last, leading=self._opened)
+        mine = self._mine(fleet)
+        if not self._opened and not fleet.problems and _may_write(fleet, mine):
+            await self._lead(fleet)
+            # Whoever led until now may have taken newer commits than the one that we waited with.
+            return await self._take(await self.repository.fetch())
+        due = await asyncio.to_thread(
+            find_due, fleet, mine, self.memories, snapshot, self.doors.renderer, gone=self._gone(fleet)
+        )
+        self._fleet, self._snapshot = fleet, snapshot
+        for commit in await self._commits(snapshot, fleet, due, seen_at):
+            self._begin(commit)
+        self.doors.logger.info(
+            "commit taken", commit=revision.short, targets=len(mine), due=len(due), problems=len(fleet.problems)
+        )
+        if due:
+            await self._note_fleet(revision)
+        return revision
+
+    async def _tell_fleet(self) -> None:
+        """Writes the Fleet again when a commit has come to its end."""
+        while True:
+            await self._ended.wait()
+            self._ended.clear()
+            assert self._snapshot is not None
+            await self._note_fleet(self._snapshot.revision)
+
+    async def _note_fleet(self, revision: Revision) -> None:
+        """Only with work to do, or done: an unrelated commit costs no write."""
+        if not self._opened or self._fleet is None:
+            return
+        counts = counts_of(self.memories, self._mine(self._fleet))
+        for state in ("settled", "progressing", "failed", "suspended", "orphaned"):
+            self.doors.metrics.targets.labels(state=state).set(getattr(counts, state))
+        await self.doors.records.note_fleet(revision, self.doors.clock.now(), counts)
+
+    async def _commits(self, snapshot: Snapshot, fleet: Fleet, due: Iterable[Due], seen_at: datetime) -> list[Commit]:
+        """One Commit for the head, and one for each earlier commit that a restart left without its verdict."""
+        head, first = snapshot.revision, self.head is None
+        found = await shares(due, head, self.repository)
+        if first and (last := await revision_of(self.doors.records.last_revision, self.repository)) is not None:
+            found.setdefault(last, Share())
+        commits = []
+        for of, share in found.items():
+            commit = self._commit(of, fleet, self._works(share.due, of, snapshot, fleet), seen_at)
+            commit.superseded.update(dict.fromkeys(share.superseded, head.short))
+            if not first or await self._wants_verdict(commit, share, head):
+                commits.append(commit)
+        return commits
+
+    async def _wants_verdict(self, commit: Commit, share: Share, head: Revision) -> bool:
+        """Of a process that has just begun: whether an earlier one left something to say on this commit."""
+        noted = await standing(self.repository, commit.revision.commit, self.settings.management)
+        taken_up = all(each.unfinished_of for each in share.due)
+        commit.planned = noted.planned and taken_up and not commit.fleet.problems
+        if share.due:
+            return True
+        if commit.revision != head or noted.known:
+            return noted.known and not noted.applied and bool(commit.outcomes or commit.superseded)
+        return True
+
+    def _works(self, due: Iterable[Due], of: Revision, snapshot: Snapshot, fleet: Fleet) -> dict[str, Work]:
+        return {
+            each.target.name: Work(
+                target=each.target,
+                snapshot=snapshot,
+                commit=of.commit,
+                inputs=each.inputs,
+                gone=each.gone,
+                settle_timeout_s=fleet.file.rollout.settle_timeout_s,
+            )
+            for each in due
+        }
+
+    def _commit(
+        self, revision: Revision, fleet: Fleet, works: Mapping[str, Work], seen_at: datetime, *, silent: bool = False
+    ) -> Commit:
+        restored = {
+            name: Outcome(target=name, revision=revision.text, stage=Stage.DONE)
+            for name, memory in self.memories.items()
+            if not silent and memory.settled and memory.revision == revision.text and name not in works
+        }
+        commit = Commit(
+            revision=revision,
+            fleet=fleet,
+            works=works,
+            owners=self.doors.records.owners,
+            seen_at=seen_at,
+            fleet_size=len(self._mine(fleet)),
+            on_change=self._moved,
+            silent=silent,
+        )
+        if self.head is not None:
+            return commit
+        for name, outcome in restored.items():
+            commit.restore(name, outcome)
+        return commit
+
+    def _moved(self, commit: Commit) -> None:
+        self.verdicts.moved(commit)
+        if commit.finished and commit.works and not commit.told:
+            commit.told = True
+            self._ended.set()
+        if commit.applied and not commit.noted and commit.works:
+            commit.noted = True
+            seconds = (self.doors.clock.now() - commit.seen_at).total_seconds()
+            self.doors.metrics.commit_seconds.observe(seconds)
+            self.doors.logger.info(
+                "commit applied", commit=commit.revision.short, targets=len(commit.works), seconds=round(seconds, 3)
+            )
+
+    def _begin(self, commit: Commit) -> None:
+        for name in commit.works:
+            earlier = self._latest.get(name)
+            if earlier is not None:
+                earlier.supersede(name, commit)
+            self._latest[name] = commit
+            self.memories[name] = self.memories.get(name, Memory()).before(commit.works[name])
+        self.verdicts.moved(commit)
+        for name in sorted(commit.works):
+            self._schedule.wake(name)
+
+    async def _pass(self, name: str, interrupted: asyncio.Event) -> bool:
+        """One pass over a target, under the latest commit that changed it. True: come back after backoff."""
+        commit = self._latest[name]
+        work = commit.works[name]
+        commit.again(name)
+        outcome = await reconcile(work, self.doors, commit.view(name), interrupted)
+        self._learn(work, outcome)
+        commit.finish(name, outcome)
+        return outcome.problem is not None and outcome.problem.retry is Retry.BACKOFF
+
+    def _learn(self, work: Work, outcome: Outcome) -> None:
+        name, metrics = work.target.name, self.doors.metrics
+        code = outcome.problem.code if outcome.problem else ""
+        metrics.outcomes.labels(stage=str(outcome.stage), code=code).inc()
+        log = self.doors.logger.info if outcome.ok else self.doors.logger.warning
+        log(
+            "pass",
+            target=name,
+            revision=outcome.revision,
+            stage=str(outcome.stage),
+            code=code,
+            error=outcome.problem.text if outcome.problem else "",
+        )
+        if self._latest[name].works[name] is work:
+            self.memories[name] = self.memories.get(name, Memory()).after(work, outcome)
+        if outcome.report is not None and outcome.report.count(Result.PRUNED):
+            self._wake_clashed()
+
+    def _wake_clashed(self) -> None:
+        """An object was given up: whoever was refused because of it may own it now."""
+        for name, memory in self.memories.items():
+            if memory.code in {"owned-twice", "target-moved"} and name in self._latest:
+                self._schedule.wake(name)
+
+    async def _lead(self, fleet: Fleet) -> None:
+        """Becomes the one writer: our namespace, the Lease, our CRDs, what was recorded, and what people ask for."""
+        if self._lease is None:
+            self._lease = await self._acquire(fleet)
+        doors = self.doors
+        self._warn_of_version(fleet)
+        self.gate.suspended = await doors.records.open()
+        self.memories = {stored.target: Memory.of(stored) for stored in await doors.records.every()}
+        requests = Requests(cluster=doors.cluster, records=doors.records, logger=doors.logger)
+        assert self._group is not None
+        self._group.create_task(requests.follow(self), name="requests")
+        self._opened = True
+
+    def _warn_of_version(self, fleet: Fleet) -> None:
+        """Charts that ask for .Capabilities are rendered for a constant, never for the live server."""
+        rendered_for, live = fleet.file.render.kube_version, self.doors.records.server_version
+        if rendered_for.split(".")[:2] != live.split(".")[:2]:
+            self.doors.logger.warning(
+                "server differs from render.kubeVersion",
+                server=live,
+                rendered_for=rendered_for,
+                code="kube-version-differs",
+            )
+
+    async def _acquire(self, fleet: Fleet) -> FleetLease:
+        doors = self.doors
+        await doors.records.enter(fleet.file.name, self.settings.management)
+        lease = FleetLease(
+            fleet=fleet.file.name, cluster=doors.cluster, gate=self.gate, clock=doors.clock, settings=self.settings
+        )
+        await lease.acquire(self._stand_by)
+        self._stand_by("", None)
+        assert self._group is not None
+        self._group.create_task(lease.keep(), name="lease")
+        doors.metrics.leader.set(1)
+        return lease
+
+    def _stand_by(self, holder: str, why: TransientError | None) -> None:
+        self.standing_by, self.problem = holder, Problem.of(why) if why else None
+        if holder:
+            self.doors.logger.info("standing by", holder=holder)
+
+    def asked(self, name: str) -> None:
+        """A person resumed a target, or asked for it now."""
+        work = self._work_again(name)
+        if work is None:
+            self.doors.logger.warning("asked for an unknown target", target=name)
+            return
+        latest = self._latest.get(name)
+        if latest is None or latest.settled(name):
+            assert self._fleet is not None
+            revision = work.snapshot.revision
+            self._latest[name] = self._commit(revision, self._fleet, {name: work}, self.doors.clock.now(), silent=True)
+        self._schedule.wake(name)
+
+    def suspend_fleet(self, suspended: bool) -> None:
+        """The kill switch, read before every request."""
+        was, self.gate.suspended = self.gate.suspended, suspended
+        if was != suspended:
+            self.doors.logger.warning("fleet suspended" if suspended else "fleet goes on")
+        if was and not suspended:
+            for name, memory in self.memories.items():
+                if memory.code == "fleet-suspended":
+                    self.asked(name)
+
+    def confirm(self, commit_id: str) -> None:
+        """A person confirmed a rewritten history up to this commit."""
+        if commit_id and commit_id != self.history.confirmed:
+            self.history.confirmed = commit_id
+            if self.head is None or self.head.commit != commit_id:
+                self._failures = 0
+                self._look_again(0)
+
+    def _work_again(self, name: str) -> Work | None:
+        latest = self._latest.get(name)
+        if latest is not None:
+            return latest.works[name]
+        if self._fleet is None or self._snapshot is None or name not in self._mine(self._fleet):
+            return None
+        return Work(
+            target=self._fleet.targets[name],
+            snapshot=self._snapshot,
+            inputs=self.memories.get(name, Memory()).inputs,
+            commit=self._snapshot.revision.commit,
+            settle_timeout_s=self._fleet.file.rollout.settle_timeout_s,
+        )
+
+    def _mine(self, fleet: Fleet) -> dict[str, Target]:
+        return {name: target for name, target in fleet.targets.items() if target.management == self.settings.management}
+
+    def _gone(self, fleet: Fleet) -> tuple[Target, ...]:
+        """Targets that have a record here and are no longer in git."""
+        known = self.doors.records.known
+        return tuple(gone_target(stored, fleet) for name, stored in sorted(known.items()) if name not in fleet.targets)
+
+
+def _may_write(fleet: Fleet, mine: Mapping[str, Target]) -> bool:
+    return fleet.file.mode is Mode.APPLY or any(target.mode is Mode.APPLY for target in mine.values())
+
+
+def _first(errors: BaseExceptionGroup[ClusterOpsError]) -> ClusterOpsError:
+    found = errors.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

@@ -1,0 +1,284 @@
+"""The sentence: what happens to one target of one commit, from the files in git to settled machines.
+
+The daemon, `plan`, `apply` and the drift check all say a prefix of it. A stage takes values and ports and returns a
+value; a stage that fails becomes an Outcome; only cancellation leaves ``reconcile``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from clusterops.apply import apply_plan, needs_replan, predict
+from clusterops.controller.clock import Ticks
+from clusterops.controller.records import Record, Records
+from clusterops.errors import ClusterOpsError
+from clusterops.health import wait_settled, waits_for
+from clusterops.model.fleet import Mode, Target
+from clusterops.model.manifest import RenderedSet, empty_set
+from clusterops.model.plan import Plan
+from clusterops.model.problem import Problem, Retry
+from clusterops.model.report import ApplyReport, HealthReport, Outcome, Stage
+from clusterops.model.revision import Snapshot
+from clusterops.plan import build_plan, may_differ
+from clusterops.ports import Clock, Cluster, Renderer
+from clusterops.telemetry import Logger, Metrics
+
+WRITERS_FIRST_S: Final = 10.0
+"""Longest that the first look at health waits while every slot writes."""
+REPLANS: Final = 3
+"""How often one pass reads and plans again because an object changed under its hands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One target of one commit. ``gone`` means that git no longer has it; ``inputs`` is its render fingerprint."""
+
+    target: Target
+    snapshot: Snapshot
+    commit: str
+    """The commit whose verdict waits for this, which may be older than the snapshot's."""
+    inputs: str = ""
+    gone: bool = False
+    settle_timeout_s: float
+    """The fleet's ``rollout.settleTimeout``; 0: do not wait for health at all."""
+
+    @property
+    def revision(self) -> str:
+        """``main@3b9e0d1``"""
+        of = self.snapshot.revision
+        return replace(of, commit=self.commit).text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What a pass works through. ``slots`` bounds the passes that write at once."""
+
+    renderer: Renderer
+    cluster: Cluster
+    records: Records
+    clock: Clock
+    ticks: Ticks
+    """For waiting on health."""
+    logger: Logger
+    metrics: Metrics
+    slots: asyncio.Semaphore
+    concurrency: int = 16
+
+
+class CommitView(Protocol):
+    """What one target's pass sees of its commit."""
+
+    async def rendered(self) -> None:
+        """Called once, rendered or failed. Returns when all targets of the commit are that far."""
+
+    async def verdict(self, outcome: Outcome) -> Problem | None:
+        """Called once with the draft. Returns when the whole commit is judged: None is go, else why not."""
+
+    def progress(self, outcome: Outcome) -> None:
+        """Called when a later stage begins or its report moves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A target as far as it can be told without writing. ``outcome`` says how far that was."""
+
+    outcome: Outcome
+    rendered: RenderedSet
+    record: Record
+
+
+async def reconcile(work: Work, doors: Doors, commit: CommitView, interrupted: asyncio.Event) -> Outcome:
+    """Says the whole sentence. ``interrupted`` ends the waiting for health, nothing else."""
+    draft = await draft_plan(work, doors, commit)
+    verdict = await commit.verdict(draft.outcome)
+    outcome = replace(draft.outcome, problem=verdict or draft.outcome.problem)
+    if work.target.mode is Mode.OBSERVE:
+        return outcome
+    try:
+        if outcome.problem is None:
+            async with doors.slots:
+                outcome = await _carry_out(work, doors, draft)
+            commit.progress(outcome)
+            doors.metrics.pass_seconds.observe(_seconds_since(outcome, doors))
+        if outcome.problem is None and work.gone:
+            outcome = replace(outcome, stage=Stage.DONE)
+        elif outcome.problem is None and work.settle_timeout_s > 0:
+            outcome = await _settle(draft, outcome, work=work, doors=doors, commit=commit, interrupted=interrupted)
+    except ClusterOpsError as error:
+        outcome = replace(outcome, problem=Problem.of(error))
+    except Exception as error:
+        outcome = replace(outcome, problem=unforeseen(error, work.target.name, doors.logger, revision=work.revision))
+    return await _recorded(work, doors, draft, replace(outcome, finished_at=doors.clock.now()))
+
+
+async def draft_plan(work: Work, doors: Doors, commit: CommitView) -> Draft:
+    """Render, read, plan. Never raises an expected error: the outcome holds it."""
+    at = Outcome(target=work.target.name, revision=work.revision, stage=Stage.SOURCE, started_at=doors.clock.now())
+    rendered, record = empty_set(work.target.name), doors.records.unread(work.target, work.inputs)
+    try:
+        try:
+            _refuse_broken(work.target)
+            at = replace(at, stage=Stage.RENDER)
+            if not work.gone:
+                rendered = await doors.renderer.render(work.snapshot, work.target)
+        finally:
+            await commit.rendered()
+        at = replace(at, stage=Stage.READ)
+        await doors.records.read(record)
+        record.refuse_suspended()
+        at = replace(at, stage=Stage.PLAN)
+        at = replace(at, plan=await plan_target(work, doors, rendered, record))
+    except ClusterOpsError as error:
+        at = replace(at, problem=Problem.of(error))
+    except Exception as error:
+        at = replace(at, problem=unforeseen(error, work.target.name, doors.logger, revision=work.revision))
+    return Draft(outcome=replace(at, finished_at=doors.clock.now()), rendered=rendered, record=record)
+
+
+async def plan_target(work: Work, doors: Doors, rendered: RenderedSet, record: Record) -> Plan:
+    """Reads what the target has and had, dry-runs what may differ, and plans."""
+    inventory = record.inventory
+    live = await doors.cluster.read(sorted({*rendered.keys, *inventory.keys}))
+    doubtful = may_differ(rendered, live, inventory)
+    predictions = await predict(doors.cluster, doubtful, live, concurrency=doors.concurrency)
+    plan = build_plan(
+        target=work.target,
+        revision=work.revision,
+        rendered=rendered,
+        live=live,
+        inventory=inventory,
+        predictions=predictions,
+    )
+    return replace(plan, warnings=(*_of_render(rendered), *plan.warnings))
+
+
+def _of_render(rendered: RenderedSet) -> tuple[Problem, ...]:
+    """What a render leaves out or doubts, for whoever reads the plan."""
+    hooks = (Problem(code="object-skipped", subject=each.key.label, message=each.reason) for each in rendered.skipped)
+    return (*rendered.warnings, *hooks)
+
+
+async def _carry_out(work: Work, doors: Doors, draft: Draft) -> Outcome:
+    """Applies the plan; where an object changed meanwhile, reads and plans again, at most REPLANS times."""
+    outcome, plan = replace(draft.outcome, stage=Stage.APPLY), draft.outcome.plan
+    assert plan is not None
+    for _ in range(REPLANS + 1):
+        report = await apply_plan(
+            plan,
+            doors.cluster,
+            clock=doors.clock,
+            logger=doors.logger,
+            store=draft.record,
+            concurrency=doors.concurrency,
+        )
+        draft.record.note(report)
+        outcome = replace(outcome, plan=plan, report=report, problem=_first_problem(plan, report))
+        if not needs_replan(report):
+            break
+        plan = await plan_target(work, doors, draft.rendered, draft.record)
+    return outcome
+
+
+async def _settle(
+    draft: Draft, outcome: Outcome, *, work: Work, doors: Doors, commit: CommitView, interrupted: asyncio.Event
+) -> Outcome:
+    """Waits until every object is healthy, the time is up, or a newer commit wants the target."""
+    outcome = replace(outcome, stage=Stage.HEALTH)
+    await draft.record.applied(outcome)
+    waiting = asyncio.ensure_future(
+        _watch_health(work, doors, draft, lambda health: commit.progress(replace(outcome, health=health)))
+    )
+    stop = asyncio.ensure_future(interrupted.wait())
+    try:
+        with doors.ticks.one_more():
+            await asyncio.wait({waiting, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            return replace(outcome, problem=_interrupted(work))
+        health = waiting.result()
+    finally:
+        await _cancelled(waiting, stop)
+    if health.settled:
+        return replace(outcome, stage=Stage.DONE, health=health)
+    return replace(outcome, health=health, problem=_not_settled(work, health))
+
+
+async def _watch_health(
+    work: Work, doors: Doors, draft: Draft, on_change: Callable[[HealthReport], None]
+) -> HealthReport:
+    """Lets the writers of a large commit go first for a while: nothing settles faster for being looked at."""
+    begun_s = doors.clock.boottime_s()
+    while doors.slots.locked() and doors.clock.boottime_s() - begun_s < WRITERS_FIRST_S:
+        await doors.ticks.sleep(0)
+    return await wait_settled(
+        doors.cluster,
+        draft.rendered.keys,
+        deadline_s=work.settle_timeout_s,
+        clock=doors.ticks,
+        on_change=on_change,
+    )
+
+
+def _seconds_since(outcome: Outcome, doors: Doors) -> float:
+    now = doors.clock.now()
+    return (now - (outcome.started_at or now)).total_seconds()
+
+
+async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _recorded(work: Work, doors: Doors, draft: Draft, outcome: Outcome) -> Outcome:
+    """Writes the FleetTarget; a record that cannot be written is the outcome's problem only if it had none."""
+    try:
+        await draft.record.finish(outcome, gone=work.gone)
+    except ClusterOpsError as error:
+        doors.logger.warning("record not written", target=work.target.name, code=error.code, error=str(error))
+        return outcome if outcome.problem else replace(outcome, problem=Problem.of(error))
+    return outcome
+
+
+def unforeseen(error: Exception, subject: str, logger: Logger, **where: str) -> Problem:
+    """A defect of ours: a traceback in the log, a stalled target, never a dead daemon."""
+    logger.error("unforeseen error", subject=subject, exc_info=error, **where)
+    return Problem(
+        code="internal-error",
+        subject=subject,
+        message=f"{type(error).__name__}: {error}",
+        hint="a defect of ClusterOps: please report it with the traceback from the log",
+        retry=Retry.BACKOFF,
+    )
+
+
+def _refuse_broken(target: Target) -> None:
+    for problem in target.problems:
+        raise problem.error()
+
+
+def _first_problem(plan: Plan, report: ApplyReport) -> Problem | None:
+    """What failed comes before what was refused."""
+    return next(iter((*report.problems, *plan.refusals)), None)
+
+
+def _interrupted(work: Work) -> Problem:
+    return Problem(
+        code="superseded",
+        subject=work.target.name,
+        message=f"{work.revision} is no longer waited for",
+        hint="a newer commit, or a stop of the daemon, came first",
+    )
+
+
+def _not_settled(work: Work, health: HealthReport) -> Problem:
+    minutes = f"{work.settle_timeout_s / 60:.0f}m" if work.settle_timeout_s >= 60 else f"{work.settle_timeout_s:.0f}s"
+    return Problem(
+        code="not-settled",
+        subject=work.target.name,
+        message=f"not settled after {minutes}: {waits_for(health)}",
+        hint=f"`clusterops status {work.target.name}` shows what it waits for; a new commit or "
+        f"`clusterops reconcile {work.target.name}` tries again",
+    )

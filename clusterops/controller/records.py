@@ -1,0 +1,291 @@
+"""What is written about a target: its FleetTarget, at most twice per target and commit, and one Event at the end.
+
+The first write comes before the first apply, and only where the inventory grows; else it says that the commit is
+applied. The second says how it ended, and narrows the inventory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from clusterops.errors import ClusterOpsError, RefusedError, TerminalError
+from clusterops.model.fleet import Target
+from clusterops.model.inventory import Entry, Inventory, empty_inventory
+from clusterops.model.key import ObjectKey
+from clusterops.model.report import ApplyReport, Outcome, Stage
+from clusterops.model.revision import Revision
+from clusterops.ports import Clock, Cluster
+from clusterops.status import (
+    FleetStatus,
+    Halted,
+    StoredFleet,
+    StoredTarget,
+    TargetCounts,
+    ensure_crds,
+    ensure_namespace,
+    event_body,
+    fleet_target_key,
+    list_targets,
+    read_fleet,
+    read_target,
+    record_event,
+    status_after,
+    update_target,
+    write_fleet,
+)
+from clusterops.status.conditions import reason_of
+from clusterops.status.fleet_target import unstored_target
+
+UNTOLD: Final = frozenset({"superseded", "target-suspended"})
+"""Endings that are no news: a newer commit, or a person, wanted it so."""
+
+
+Change = Callable[[StoredTarget], StoredTarget]
+
+
+@dataclass(slots=True)
+class Record:
+    """One target's FleetTarget during one pass; apply's InventoryStore."""
+
+    records: Records
+    target: Target
+    stored: StoredTarget | None = None
+    inputs: str = ""
+    written: bool = False
+    _inventory: Inventory | None = None
+
+    @property
+    def inventory(self) -> Inventory:
+        if self._inventory is not None:
+            return self._inventory
+        return self.stored.inventory if self.stored else empty_inventory(self.target.name)
+
+    def refuse_suspended(self) -> None:
+        """Raises RefusedError ``target-suspended``."""
+        if self.stored is not None and self.stored.suspend:
+            raise RefusedError(
+                "target-suspended",
+                self.target.name,
+                "ClusterOps is paused for this target",
+                hint=f"`clusterops resume {self.target.name}` goes on",
+            )
+
+    async def widen(self, entries: Sequence[Entry], *, revision: str) -> None:
+        """Before the first apply: what is about to exist is ours, whatever happens next."""
+        now = self.records.clock.now()
+        begun = Outcome(target=self.target.name, revision=revision, stage=Stage.APPLY)
+
+        def change(stored: StoredTarget) -> StoredTarget:
+            return replace(
+                stored,
+                inventory=stored.inventory.widened(entries, revision=revision),
+                status=status_after(stored.status, begun, inputs=self.inputs, now=now),
+            )
+
+        await self._write(change)
+
+    def note(self, report: ApplyReport) -> None:
+        """What the report says of uids and prunes, kept for the next plan and the next write."""
+        self._inventory = self.inventory.narrowed(report, revision=self.inventory.revision)
+
+    async def applied(self, outcome: Outcome) -> None:
+        """After the apply; nothing where this pass has written already, since the end will be written too."""
+        if not self.written:
+            await self._write_outcome(outcome, gone=False)
+
+    async def finish(self, outcome: Outcome, *, gone: bool) -> None:
+        """The end of a pass. Raises what reading and writing the FleetTarget raise."""
+        if outcome.problem is not None and outcome.problem.code == "superseded" and outcome.report is None:
+            return
+        if self.stored is None:
+            await self.records.read(self)
+        await self._write_outcome(outcome, gone=gone)
+        await self._tell(outcome)
+
+    async def _write_outcome(self, outcome: Outcome, *, gone: bool) -> None:
+        now, known = self.records.clock.now(), self._inventory
+
+        def change(stored: StoredTarget) -> StoredTarget:
+            return replace(
+                stored,
+                inventory=known or stored.inventory,
+                status=status_after(stored.status, outcome, inputs=self.inputs, now=now, gone=gone),
+            )
+
+        await self._write(change)
+
+    async def _write(self, change: Change) -> None:
+        assert self.stored is not None
+        if not self.stored.stored:
+            await self.records.ensure_namespace(self.stored.key.namespace or "default")
+        self.stored = await update_target(self.records.cluster, self.stored, change)
+        self.records.learn(self.stored)
+        self._inventory = self.stored.inventory
+        self.written = True
+
+    async def _tell(self, outcome: Outcome) -> None:
+        problem, stored = outcome.problem, self.stored
+        if stored is None or (problem is not None and problem.code in UNTOLD):
+            return
+        if problem is None and outcome.stage is not Stage.DONE:
+            return
+        body = event_body(
+            stored.key,
+            reason=reason_of(problem.code) if problem else "Settled",
+            note=problem.text if problem else f"{outcome.revision} is applied and settled",
+            revision=outcome.revision,
+            now=self.records.clock.now(),
+            instance=self.records.identity,
+            uid=stored.uid,
+            api_version="clusterops.io/v1alpha1",
+            warning=problem is not None,
+        )
+        await record_event(self.records.cluster, body)
+
+
+@dataclass(slots=True, kw_only=True)
+class Records:
+    """Our own objects on one management cluster."""
+
+    cluster: Cluster
+    clock: Clock
+    namespace: str
+    identity: str
+    fleet: str = ""
+    last_revision: str = ""
+    """The last commit that was taken, as the Fleet has it recorded: full id, or "" when there is none."""
+    server_version: str = ""
+    """Of the management cluster, as ``v1.36.3``; known once entered."""
+    halted: Halted | None = None
+    """Why the branch's head is not taken, as the Fleet has it recorded."""
+    known: dict[str, StoredTarget] = field(default_factory=dict)
+    """FleetTargets as last listed, watched or written. Every write carries the resourceVersion: stale is harmless."""
+    _management: str = ""
+    _identity: str = ""
+    _fleet_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held to read, change and write the Fleet, so that we never meet our own 409."""
+    _listed: bool = False
+    _namespaces: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    def unread(self, target: Target, inputs: str) -> Record:
+        return Record(records=self, target=target, inputs=inputs)
+
+    async def read(self, record: Record) -> None:
+        """Costs a request only where FleetTargets were never listed. Raises as status.read_target."""
+        known = self.known.get(record.target.name)
+        if known is not None and known.key == fleet_target_key(record.target):
+            record.stored = known
+        elif self._listed:
+            record.stored = unstored_target(record.target)
+        else:
+            record.stored = await read_target(self.cluster, record.target)
+
+    def learn(self, stored: StoredTarget) -> None:
+        """What a watch or a write has shown; an older state never replaces a newer one."""
+        before = self.known.get(stored.target)
+        if before is None or before.uid != stored.uid or not _older(stored, before):
+            self.known[stored.target] = stored
+
+    def forget(self, name: str) -> None:
+        """Its FleetTarget was deleted: what it owned is looked at afresh."""
+        self.known.pop(name, None)
+
+    async def enter(self, fleet: str, management: str) -> None:
+        """Before anything is written: is this the cluster that it was last time? Then our namespace.
+
+        Raises TerminalError ``wrong-management-cluster``.
+        """
+        self.fleet, self._management = fleet, management
+        stored = await read_fleet(self.cluster, fleet, namespace=self.namespace)
+        server = await self.cluster.server()
+        self._identity, self.server_version = server.identity, server.version
+        known = stored.status.management.get(management)
+        if known not in {None, self._identity}:
+            raise TerminalError(
+                "wrong-management-cluster",
+                f"management cluster {management}",
+                f"its kube-system namespace has uid {self._identity}, recorded is {known}",
+                hint="nothing was written: point the kubeconfig at the right cluster, or, if this cluster "
+                f"replaces it for good, remove that entry from status.management of Fleet {fleet}",
+            )
+        await self.ensure_namespace(self.namespace)
+
+    async def open(self) -> bool:
+        """Once the Lease is held: installs our CRDs and reads the Fleet. Returns its kill switch.
+
+        It writes no Fleet yet: an API server takes the first object of a new kind two seconds late, and the renders
+        need not wait for that.
+        """
+        await ensure_crds(self.cluster, self.clock)
+        stored = await read_fleet(self.cluster, self.fleet, namespace=self.namespace)
+        self.last_revision, self.halted = stored.status.commit, stored.status.halted
+        return stored.suspend
+
+    async def introduce(self) -> None:
+        """Notes on the Fleet which cluster this is."""
+        stored = await read_fleet(self.cluster, self.fleet, namespace=self.namespace)
+        await write_fleet(self.cluster, stored, status=replace(stored.status, management=self._introduced(stored)))
+
+    def _introduced(self, stored: StoredFleet) -> dict[str, str]:
+        return {**stored.status.management, self._management: self._identity}
+
+    async def every(self) -> tuple[StoredTarget, ...]:
+        """All FleetTargets of the fleet, ordered by key; from now on they are known."""
+        found = await list_targets(self.cluster, self.fleet)
+        self.known = {stored.target: stored for stored in found}
+        self._listed = True
+        return found
+
+    async def note_halted(self, halted: Halted | None) -> None:
+        """Why the branch's head is not taken, for `clusterops resume` and kubectl; None when it is."""
+        try:
+            async with self._fleet_lock:
+                stored = await read_fleet(self.cluster, self.fleet, namespace=self.namespace)
+                if stored.stored:
+                    await write_fleet(self.cluster, stored, status=replace(stored.status, halted=halted))
+            self.halted = halted
+        except ClusterOpsError:
+            return
+
+    def owners(self) -> dict[ObjectKey, str]:
+        """Which target's inventory holds an object."""
+        return {key: name for name, stored in self.known.items() for key in stored.inventory.entries}
+
+    async def note_fleet(self, revision: Revision, now: datetime, counts: TargetCounts) -> None:
+        """Where the fleet as a whole stands. Failing to write it stops nothing."""
+        try:
+            async with self._fleet_lock:
+                stored = await read_fleet(self.cluster, self.fleet, namespace=self.namespace)
+                status: FleetStatus = replace(
+                    stored.status,
+                    revision=revision.text,
+                    commit=revision.commit,
+                    fetched_at=now,
+                    targets=counts,
+                    message=revision.subject,
+                    management=self._introduced(stored),
+                )
+                await write_fleet(self.cluster, stored, status=status)
+            self.last_revision = revision.commit
+        except ClusterOpsError:
+            return
+
+    async def ensure_namespace(self, namespace: str) -> None:
+        """Once per namespace, however many targets want it at the same time."""
+        task = self._namespaces.get(namespace)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            made = ensure_namespace(self.cluster, namespace, fleet=self.fleet)
+            task = self._namespaces[namespace] = asyncio.create_task(made, name=f"namespace:{namespace}")
+        await asyncio.shield(task)
+
+
+def _older(stored: StoredTarget, than: StoredTarget) -> bool:
+    """Resource versions of one object are ordered integers (KEP-5504); anything else counts as news."""
+    try:
+        return int(stored.resource_version) < int(than.resource_version)
+    except ValueError:
+        return False

@@ -1,0 +1,122 @@
+"""Writes the verdicts of commits: what changed since the last write, soon, and again when it could not be written."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final
+
+from clusterops.controller.commits import Commit
+from clusterops.controller.statuses import statuses_of
+from clusterops.errors import ClusterOpsError, TransientError
+from clusterops.model.commit_status import CommitStatus, State
+from clusterops.model.problem import Problem
+from clusterops.model.revision import Revision
+from clusterops.ports import Clock, Repository
+from clusterops.status import Contexts
+from clusterops.telemetry import Logger
+
+PROGRESS_S: Final = 1.0
+"""Least time between two writes that only report progress; a verdict is written at once."""
+RETRY_S: Final = 10.0
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """One task writes, everyone else only says which commit moved."""
+
+    repository: Repository
+    clock: Clock
+    logger: Logger
+    management: str = "default"
+    _moved: dict[str, Commit] = field(default_factory=dict)
+    _written: dict[str, dict[str, CommitStatus]] = field(default_factory=dict)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def moved(self, commit: Commit) -> None:
+        if not commit.silent:
+            self._moved[commit.revision.commit] = commit
+            self._idle.clear()
+            self._wake.set()
+
+    async def write_forever(self) -> None:
+        while True:
+            if not self._moved:
+                self._idle.set()
+            await self._wake.wait()
+            self._wake.clear()
+            moved, self._moved = self._moved, {}
+            failed = [commit for commit in moved.values() if not await self._write_safely(commit)]
+            if failed:
+                await self.clock.sleep(RETRY_S)
+                for commit in failed:
+                    self._moved.setdefault(commit.revision.commit, commit)
+                self._wake.set()
+            elif not any(commit.finished for commit in moved.values()):
+                await self._pause()
+
+    async def refuse(self, revision: Revision, problem: Problem) -> None:
+        """A commit that is not taken at all has no facts but this one."""
+        status = CommitStatus(
+            context=Contexts(management=self.management).plan,
+            state=State.FAILURE,
+            text=problem.text,
+            at=self.clock.now(),
+        )
+        try:
+            await self.repository.write_statuses(revision.commit, [status])
+        except ClusterOpsError as error:
+            self.logger.warning("verdict not written", commit=revision.short, code=error.code, error=str(error))
+
+    async def flush(self, seconds: float) -> None:
+        """Gives the last verdicts a chance before the process ends."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            self.logger.warning("verdicts not written before the end", commits=sorted(self._moved))
+
+    async def _pause(self) -> None:
+        """Progress comes in bursts: collect it, unless a commit finishes meanwhile."""
+        end_s = self.clock.boottime_s() + PROGRESS_S
+        while self.clock.boottime_s() < end_s and not any(commit.finished for commit in self._moved.values()):
+            await self.clock.sleep(0.05)
+
+    async def _write_safely(self, commit: Commit) -> bool:
+        """False when it should be tried again: what will not pass by itself, and a defect of ours, is only said."""
+        try:
+            await self._write(commit)
+        except ClusterOpsError as error:
+            self.logger.warning("verdict not written", commit=commit.revision.short, code=error.code, error=str(error))
+            return not isinstance(error, TransientError)
+        except Exception as error:
+            self.logger.error("verdict not written", commit=commit.revision.short, exc_info=error)
+        return True
+
+    async def _write(self, commit: Commit) -> None:
+        statuses = statuses_of(commit, self.management, self.clock.now())
+        before = self._written.setdefault(commit.revision.commit, {})
+        changed = [status for status in statuses if _differs(before.get(status.context), status)]
+        if not changed:
+            return
+        await self.repository.write_statuses(commit.revision.commit, changed)
+        before.update({status.context: status for status in changed})
+        for status in changed:
+            if status.state is not State.PENDING:
+                self.logger.info(
+                    "verdict",
+                    commit=commit.revision.short,
+                    context=status.context,
+                    state=str(status.state),
+                    text=status.text,
+                )
+        if commit.finished:
+            self._written.pop(commit.revision.commit)
+            self._written[commit.revision.commit] = before
+            while len(self._written) > 32:
+                self._written.pop(next(iter(self._written)))
+
+
+def _differs(before: CommitStatus | None, now: CommitStatus) -> bool:
+    return before is None or (before.state, before.text) != (now.state, now.text)

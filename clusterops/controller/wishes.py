@@ -1,0 +1,88 @@
+"""What a person tells a running daemon, written where it watches: its own objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clusterops.controller.lease import LEASE_GROUP
+from clusterops.controller.requests import ASKED_ANNOTATION, CONFIRMED_ANNOTATION
+from clusterops.errors import TerminalError
+from clusterops.model.key import ObjectKey
+from clusterops.model.live import Absent, LiveObject
+from clusterops.ports import Clock, Cluster
+from clusterops.status import StoredTarget, fleet_key
+from clusterops.status.fleet import stored_fleet
+from clusterops.status.fleet_target import readable_target
+
+GROUP = "clusterops.io"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """``namespace`` is where Fleets and Leases live."""
+
+    cluster: Cluster
+    clock: Clock
+    namespace: str
+
+    async def recorded(self) -> dict[str, StoredTarget]:
+        """All targets that this management cluster has a FleetTarget of, by name, of every fleet."""
+        lives = await self.cluster.list_objects(GROUP, "FleetTarget")
+        found = [stored for live in lives if (stored := readable_target(live)) is not None]
+        return {stored.target: stored for stored in sorted(found, key=lambda stored: stored.target)}
+
+    async def ask_for_pass(self, stored: StoredTarget) -> str:
+        """Raises TerminalError ``no-daemon`` when nobody would answer."""
+        holder = await self._holder(stored.fleet)
+        if not holder:
+            raise TerminalError(
+                "no-daemon",
+                stored.target,
+                f"no daemon holds the Lease of fleet {stored.fleet}, so nobody would answer",
+                hint=f"start one with `clusterops run`, or apply by hand: `clusterops apply {stored.target}`",
+            )
+        await self._annotate(stored.key, ASKED_ANNOTATION, self.clock.now().isoformat())
+        return f"{stored.target}: asked {holder} for a pass; `clusterops status {stored.target} -w` follows it"
+
+    async def suspend(self, stored: StoredTarget, *, suspended: bool) -> str:
+        live = await self._get(stored.key)
+        spec = {**(live.body.get("spec") or {}), "suspend": suspended}
+        await self.cluster.replace({**live.body, "spec": spec})
+        if suspended:
+            return f"{stored.target}: paused; Cluster API goes on. `clusterops resume {stored.target}` ends it"
+        return f"{stored.target}: resumed"
+
+    async def confirm_history(self, fleet: str, commit: str) -> str:
+        """Lets the daemon take a head that does not descend from the last one."""
+        await self._annotate(fleet_key(fleet, self.namespace), CONFIRMED_ANNOTATION, commit)
+        return f"{fleet}: {commit[:7]} may be taken although it does not descend from what was applied before"
+
+    async def held(self) -> dict[str, str]:
+        """Fleet to the commit that its daemon holds because history was rewritten."""
+        found = [
+            stored_fleet(live) for live in await self.cluster.list_objects(GROUP, "Fleet", namespace=self.namespace)
+        ]
+        halted = {stored.key.name: stored.status.halted for stored in found}
+        return {name: each.revision for name, each in halted.items() if each and each.code == "history-rewritten"}
+
+    async def _annotate(self, key: ObjectKey, name: str, value: str) -> None:
+        live = await self._get(key)
+        metadata: Mapping[str, Any] = live.body["metadata"]
+        annotations = {**(metadata.get("annotations") or {}), name: value}
+        await self.cluster.replace({**live.body, "metadata": {**metadata, "annotations": annotations}})
+
+    async def _get(self, key: ObjectKey) -> LiveObject:
+        found = (await self.cluster.read([key]))[key]
+        if isinstance(found, LiveObject):
+            return found
+        if isinstance(found, Absent):
+            raise TerminalError("not-recorded", key.label, "is not on this management cluster")
+        problem = found.problem
+        raise TerminalError("not-readable", key.label, problem.text, hint=problem.hint)
+
+    async def _holder(self, fleet: str) -> str:
+        key = ObjectKey(group=LEASE_GROUP, kind="Lease", namespace=self.namespace, name=f"clusterops-{fleet}")
+        found = (await self.cluster.read([key]))[key]
+        return str(found.body["spec"].get("holderIdentity") or "") if isinstance(found, LiveObject) else ""

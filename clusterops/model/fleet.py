@@ -1,0 +1,143 @@
+"""The fleet repository as values: fleet.yaml, regions, and the targets with the recipe that renders each.
+
+The schema of every file is in the README ("The files"); this holds what the rooms need of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from clusterops.model.problem import Problem
+
+
+class Mode(StrEnum):
+    """OBSERVE renders, plans and reports, and writes to no cluster."""
+
+    OBSERVE = "observe"
+    APPLY = "apply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartRef:
+    """A chart in the fleet repository (``path``), or one by reference (``repository``, ``name``, ``version``)."""
+
+    path: str = ""
+    repository: str = ""
+    name: str = ""
+    version: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.path or f"{self.repository}/{self.name}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutPolicy:
+    """Pace of a commit that touches more than one cluster (durations in seconds)."""
+
+    settle_timeout_s: float = 90 * 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderOptions:
+    """What helm is told: constants of the release unless fleet.yaml says otherwise, never the live server."""
+
+    kube_version: str = "v1.34.0"
+    api_versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetFile:
+    """fleet.yaml. Keys that later rooms read (forge, budgets, drift, windows, …) are checked and kept in ``raw``."""
+
+    name: str
+    mode: Mode = Mode.OBSERVE
+    clouds: Mapping[str, ChartRef] = field(default_factory=dict)
+    rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
+    render: RenderOptions = field(default_factory=RenderOptions)
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """regions/<name>/region.yaml. ``facts`` is the file as it reaches a marked chart as ``.Values.region``."""
+
+    name: str
+    cloud: str
+    namespace: str
+    management: str = "default"
+    component: str = ""
+    """Directory of the region's Kustomize component, "" when it has none."""
+    facts: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelmRecipe:
+    """``values`` are the paths of the layers that exist, lowest first: cloud, region, cluster."""
+
+    chart: ChartRef
+    values: tuple[str, ...]
+    release: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KustomizeRecipe:
+    """``directory`` holds the kustomization."""
+
+    directory: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateRecipe:
+    """clusterctl templates: ``files`` with ${VARIABLES}, which ``values`` (key ``variables``) give."""
+
+    files: tuple[str, ...]
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainRecipe:
+    """Plain YAML files, in order."""
+
+    files: tuple[str, ...]
+
+
+Recipe = HelmRecipe | KustomizeRecipe | TemplateRecipe | PlainRecipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One overlay of the fleet: ``<region>/<cluster>``, which is also namespace and name of its Cluster.
+
+    ``region`` is None for ``shared/<name>``. ``problem`` says why it cannot be rendered at all (bad values, say):
+    such a target is known, so it is never taken for deleted.
+    """
+
+    name: str
+    fleet: str
+    region: Region | None
+    cluster: str
+    namespace: str
+    mode: Mode
+    recipe: Recipe
+    management: str = "default"
+    cloud: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    options: RenderOptions = field(default_factory=RenderOptions)
+    problems: tuple[Problem, ...] = ()
+    definition: str = ""
+    """The file a person edits to change it: clusters/<region>/<cluster>/values.yaml."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """One commit's fleet. ``problems`` belong to the whole fleet and stop everything; a target's stop that target."""
+
+    file: FleetFile
+    regions: Mapping[str, Region] = field(default_factory=dict)
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()

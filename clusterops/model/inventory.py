@@ -1,0 +1,93 @@
+"""Which objects of a target are ours: the set that decides what may ever be pruned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from clusterops.model.key import ObjectKey
+from clusterops.model.report import ApplyReport, Result
+
+FORMAT: Final = 1
+"""Written into every stored inventory; format N reads N-1, and a newer one is never written over."""
+
+
+class EntryState(StrEnum):
+    PENDING = "pending"
+    """About to be applied for the first time: it may or may not exist."""
+    APPLIED = "applied"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Entry:
+    key: ObjectKey
+    api_version: str
+    uid: str = ""
+    state: EntryState = EntryState.PENDING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """The objects that we own for ``owner`` (a target's name), as of ``revision``."""
+
+    owner: str
+    revision: str = ""
+    entries: Mapping[ObjectKey, Entry]
+    format: int = FORMAT
+
+    @property
+    def keys(self) -> frozenset[ObjectKey]:
+        return frozenset(self.entries)
+
+    def widened(self, entries: Iterable[Entry], *, revision: str) -> Inventory:
+        """With every given entry present; known ones keep uid and state. Written before the first apply."""
+        merged = dict(self.entries)
+        for entry in entries:
+            known = merged.get(entry.key)
+            merged[entry.key] = entry if known is None else replace(known, api_version=entry.api_version)
+        return replace(self, entries=merged, revision=revision)
+
+    def narrowed(self, report: ApplyReport, *, revision: str) -> Inventory:
+        """``applied | (owned - pruned)``: what is known to exist gets its uid, what was pruned leaves."""
+        merged = dict(self.entries)
+        for row in report.rows:
+            if row.result is Result.PRUNED:
+                merged.pop(row.key, None)
+            elif row.uid and (row.result is Result.APPLIED or row.key in merged):
+                merged[row.key] = Entry(key=row.key, api_version=row.api_version, uid=row.uid, state=EntryState.APPLIED)
+        return replace(self, entries=merged, revision=revision)
+
+    def to_body(self) -> dict[str, Any]:
+        """The JSON form stored in a FleetTarget; entries sorted by key."""
+        return {
+            "format": self.format,
+            "revision": self.revision,
+            "entries": [
+                {"key": str(entry.key), "version": entry.api_version, "uid": entry.uid, "state": str(entry.state)}
+                for entry in sorted(self.entries.values())
+            ],
+        }
+
+    @classmethod
+    def from_body(cls, owner: str, body: Mapping[str, Any] | None) -> Inventory:
+        """Raises ValueError for a body that no release of this format wrote, and for a newer format."""
+        raw = body or {"format": FORMAT, "entries": []}
+        stored_format = raw.get("format")
+        if not isinstance(stored_format, int) or stored_format > FORMAT:
+            raise ValueError(f"inventory format {stored_format!r} is newer than {FORMAT}, which this release writes")
+        entries = [
+            Entry(
+                key=ObjectKey.parse(item["key"]),
+                api_version=str(item["version"]),
+                uid=str(item.get("uid", "")),
+                state=EntryState(item.get("state", "pending")),
+            )
+            for item in raw.get("entries") or ()
+        ]
+        return cls(owner=owner, revision=str(raw.get("revision", "")), entries={entry.key: entry for entry in entries})
+
+
+def empty_inventory(owner: str) -> Inventory:
+    return Inventory(owner=owner, entries={})

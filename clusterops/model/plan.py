@@ -1,0 +1,104 @@
+"""What would be done to one target, decided before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from clusterops.model.key import ObjectKey
+from clusterops.model.live import LiveObject
+from clusterops.model.manifest import Manifest
+from clusterops.model.problem import Problem
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    ADOPT = "adopt"
+    UPDATE = "update"
+    UNCHANGED = "unchanged"
+    ROTATE = "rotate"
+    PRUNE = "prune"
+    HOLD = "hold"
+    REFUSE = "refuse"
+
+
+WRITES = frozenset({Action.CREATE, Action.ADOPT, Action.UPDATE, Action.ROTATE, Action.PRUNE})
+
+
+class Missing(StrEnum):
+    """Stands for a value that is not there, so that null stays a value."""
+
+    MISSING = "(none)"
+
+
+MISSING = Missing.MISSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """One leaf. ``pointer`` is RFC 6901; the values are JSON or MISSING, secrets already masked."""
+
+    pointer: str
+    before: Any
+    after: Any
+    manager: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A field that an apply would take from another manager by force."""
+
+    pointer: str
+    manager: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What happens to one object. ``reason`` says why for hold and refuse; ``desired`` is None for prune."""
+
+    key: ObjectKey
+    action: Action
+    desired: Manifest | None = None
+    live: LiveObject | None = None
+    fields: tuple[FieldChange, ...] = ()
+    takes: tuple[Taken, ...] = ()
+    reason: Problem | None = None
+
+    @property
+    def writes(self) -> bool:
+        return self.action in WRITES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Changes of one target in waves: a wave starts when the one before it is done, its objects go together.
+
+    Every desired object and every inventory entry stands in exactly one wave, unchanged and refused ones included.
+    ``id`` is a hash of the rendered digest and, per object, its uid and the fields that we send or compare with
+    their managers. ``refusals`` repeat the reasons of refused changes, then those of the whole target.
+    """
+
+    target: str
+    revision: str
+    waves: tuple[tuple[Change, ...], ...]
+    refusals: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
+    id: str = ""
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(change for wave in self.waves for change in wave)
+
+    @property
+    def writes(self) -> bool:
+        return any(change.writes for change in self.changes)
+
+    @property
+    def stuck(self) -> tuple[Problem, ...]:
+        """Why what git wants cannot be judged or written now: the reasons of desired objects on hold, in order."""
+        held = (change for change in self.changes if change.action is Action.HOLD and change.desired is not None)
+        return tuple(change.reason for change in held if change.reason is not None)
+
+    def count(self, action: Action) -> int:
+        return sum(change.action is action for change in self.changes)

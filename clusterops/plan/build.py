@@ -1,0 +1,138 @@
+"""Desired x live x inventory -> Plan: the one place where actions of a whole target are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from clusterops.capi.kinds import is_cluster, tier_of
+from clusterops.model.canonical import digest_of
+from clusterops.model.fleet import Target
+from clusterops.model.inventory import Inventory
+from clusterops.model.key import ObjectKey
+from clusterops.model.live import LiveObject, LiveSet
+from clusterops.model.manifest import Manifest, RenderedSet
+from clusterops.model.plan import Action, Change, Plan
+from clusterops.model.problem import Problem
+from clusterops.plan.decide import Situation, decide, refuse
+from clusterops.plan.fields import comparable, diff, our_tree, ownership_differs, sendable
+from clusterops.plan.leaves import leaves, merged_tree, owned
+from clusterops.plan.prune import held_group, held_with_cluster, prunes
+
+
+def may_differ(rendered: RenderedSet, live: LiveSet, inventory: Inventory) -> tuple[Manifest, ...]:
+    """The objects that need a server-side dry run: live, not in deletion, and different at first sight.
+
+    In the order of keys, as they would be sent. All others are certainly unchanged, created or not ours to touch.
+    """
+    found = [(sendable(manifest), live.found(manifest.key)) for manifest in rendered.manifests]
+    return tuple(manifest for manifest, there in found if there is not None and _may_differ(manifest, there))
+
+
+def _may_differ(manifest: Manifest, there: LiveObject) -> bool:
+    if there.deleting:
+        return False
+    if manifest.api_version != there.body.get("apiVersion"):
+        return True
+    return bool(diff(manifest.body, there.body, there.managers)) or ownership_differs(manifest.body, there)
+
+
+def build_plan(
+    *,
+    target: Target,
+    revision: str,
+    rendered: RenderedSet,
+    live: LiveSet,
+    inventory: Inventory,
+    predictions: Mapping[ObjectKey, LiveObject | Problem],
+) -> Plan:
+    """What would be done to ``target``. Pure and total: every doubt becomes a row that holds or refuses.
+
+    ``live`` holds every key of ``rendered`` and of ``inventory``; one that is missing counts as unreadable.
+    ``predictions`` are the answers of the dry runs of ``may_differ``; without one, the difference at first sight
+    counts. A rendered set that no file was read for (``manifest.empty_set``) is a target that is gone from git; any
+    other empty one holds everything. O(objects * references).
+    """
+    desired = {manifest.key: sendable(manifest) for manifest in rendered.manifests}
+    situation = Situation(target=target.name, desired=desired, live=live, inventory=inventory, predictions=predictions)
+    if not desired and rendered.provenance.inputs:
+        return _plan(situation, revision, rendered, (), tuple(_empty_render(situation)))
+    rows = tuple(decide(manifest, situation) for manifest in desired.values())
+    held = held_group(situation, rows)
+    kept = tuple(_held(row) if row.key in held else row for row in rows)
+    return _plan(situation, revision, rendered, kept, prunes(situation, held))
+
+
+def _held(row: Change) -> Change:
+    """A row of a closed group writes nothing; what it would have changed is still shown."""
+    if not row.writes or is_cluster(row.key):
+        return row
+    return replace(row, action=Action.HOLD, reason=held_with_cluster(row.key))
+
+
+def _empty_render(situation: Situation) -> Iterable[Change]:
+    for key in sorted(situation.inventory.entries, key=lambda key: (-tier_of(key), key)):
+        message = f"is kept: target {situation.target} renders to nothing, though it still stands in git"
+        reason = refuse(
+            "empty-render", key, message, "see what the chart or the overlay lost; an empty render prunes nothing"
+        )
+        yield Change(key=key, action=Action.REFUSE, live=situation.live.found(key), reason=reason)
+
+
+def _plan(
+    situation: Situation,
+    revision: str,
+    rendered: RenderedSet,
+    rows: tuple[Change, ...],
+    pruned: tuple[Change, ...],
+) -> Plan:
+    waves = (*_waves(rows, reverse=False), *_waves(pruned, reverse=True))
+    changes = [change for wave in waves for change in wave]
+    return Plan(
+        target=situation.target,
+        revision=revision,
+        waves=waves,
+        refusals=tuple(one.reason for one in changes if one.action is Action.REFUSE and one.reason is not None),
+        warnings=(*rendered.warnings, *_forbidden(situation.predictions)),
+        id=_identity(rendered, changes),
+    )
+
+
+def _waves(rows: Iterable[Change], *, reverse: bool) -> tuple[tuple[Change, ...], ...]:
+    """By tier, each wave ordered by key; what is pruned goes the other way round."""
+    tiers: dict[int, list[Change]] = {}
+    for row in rows:
+        tiers.setdefault(tier_of(row.key), []).append(row)
+    return tuple(tuple(sorted(tiers[tier], key=lambda row: row.key)) for tier in sorted(tiers, reverse=reverse))
+
+
+def _forbidden(predictions: Mapping[ObjectKey, LiveObject | Problem]) -> tuple[Problem, ...]:
+    problems = [(key, one) for key, one in sorted(predictions.items()) if isinstance(one, Problem)]
+    return tuple(
+        Problem(
+            code="dry-run-forbidden",
+            subject=key.label,
+            message="a server-side dry run is forbidden, so fields are compared as they are written",
+            hint=one.text,
+        )
+        for key, one in problems
+        if one.code == "api-forbidden"
+    )
+
+
+def _identity(rendered: RenderedSet, changes: Iterable[Change]) -> str:
+    return digest_of([rendered.digest, [_compared(change) for change in changes]])
+
+
+def _compared(change: Change) -> list[Any]:
+    """Action, uid, and the live value of every field that we send or own, with the managers of these fields."""
+    if change.live is None:
+        return [str(change.key), str(change.action), "", [], []]
+    body, managers = comparable(change.live.body), change.live.managers
+    tree = merged_tree(managers)
+    scope = set(owned(body, our_tree(managers)))
+    scope |= set(leaves(comparable(change.desired.body), tree)) if change.desired else set()
+    values = [["/".join(path), leaf.value] for path, leaf in leaves(body, tree).items() if path in scope]
+    owners = sorted({one.name for one in managers if scope & set(owned(body, one.fields))})
+    return [str(change.key), str(change.action), change.live.uid, values, owners]

@@ -1,0 +1,150 @@
+"""Bodies as leaves by path, with list items addressed the way server-side apply addresses them.
+
+**Source:** sigs.k8s.io/structured-merge-diff v6 fieldpath/serialize-pe.go: ``f:`` a field, ``k:`` an item by its
+keys, ``v:`` a set's value, ``.`` the node itself. Which lists are maps or sets stands in the schema, which we do not
+have; managedFields shows it for every list that anybody owns.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clusterops.model.canonical import canonical_json
+from clusterops.model.live import Manager
+
+Path = tuple[str, ...]
+Tree = Mapping[str, Any]
+
+_MERGE_KEYS: Final = ("name", "type", "key", "port")
+"""What Kubernetes' own associative lists are keyed by most often; used only for lists that nobody owns yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """``pointer`` is RFC 6901, with the index that the item has in this body."""
+
+    pointer: str
+    value: Any
+
+
+def merged_tree(managers: Sequence[Manager]) -> dict[str, Any]:
+    """All managers' fieldsV1 in one, without those who write status only, which is never compared."""
+    merged: dict[str, Any] = {}
+    for manager in managers:
+        if manager.subresource != "status":
+            _merge(merged, manager.fields)
+    return merged
+
+
+def leaves(body: Any, tree: Tree) -> dict[Path, Leaf]:
+    """Every leaf of a body in its own order. An empty map or list, and an atomic one, is a leaf."""
+    return dict(_leaves(body, tree, (), ""))
+
+
+def owned(body: Any, tree: Tree) -> dict[Path, Leaf]:
+    """The leaves of a live body that ``tree`` (one manager's fieldsV1) owns.
+
+    A whole list item stands at its own path too, when the manager owns the item itself.
+    """
+    return dict(_owned(body, tree, (), ""))
+
+
+def escape(field: str) -> str:
+    """One RFC 6901 token."""
+    return field.replace("~", "~0").replace("/", "~1") if "~" in field or "/" in field else field
+
+
+def is_item(path: Path) -> bool:
+    return bool(path) and path[-1][:2] in {"k:", "v:"}
+
+
+def _merge(into: dict[str, Any], tree: Tree) -> None:
+    for step, child in tree.items():
+        node = into.setdefault(step, {})
+        if isinstance(child, Mapping):
+            _merge(node, child)
+
+
+def _leaves(value: Any, tree: Tree | None, path: Path, pointer: str) -> Iterator[tuple[Path, Leaf]]:
+    if isinstance(value, dict) and value and not (path and tree == {}):
+        for field, child in value.items():
+            below = None if tree is None else tree.get(f"f:{field}")
+            yield from _leaves(child, below, (*path, f"f:{field}"), f"{pointer}/{escape(str(field))}")
+        return
+    items = _items(value, tree) if isinstance(value, list) and value else None
+    if items is None:
+        yield path, Leaf(pointer, value)
+        return
+    for index, (step, child) in enumerate(items):
+        below = None if tree is None else _item_tree(step, tree)
+        yield from _leaves(child, below, (*path, step), f"{pointer}/{index}")
+
+
+def _items(value: Sequence[Any], tree: Tree | None) -> list[tuple[str, Any]] | None:
+    """(step, item) in order; None for an atomic list."""
+    steps = _steps(value, tree)
+    if steps is None or len(set(steps)) != len(steps):
+        return None
+    return list(zip(steps, value, strict=True))
+
+
+def _steps(value: Sequence[Any], tree: Tree | None) -> list[str] | None:
+    if tree is None:
+        return _conventional_steps(value)
+    names = _key_names(tree)
+    if names and all(isinstance(item, Mapping) for item in value):
+        return [_key_step(item, names) for item in value]
+    if any(step.startswith("v:") for step in tree):
+        return [f"v:{canonical_json(item).decode()}" for item in value]
+    return None
+
+
+def _key_names(tree: Tree) -> tuple[str, ...]:
+    for step in tree:
+        if step.startswith("k:"):
+            return tuple(sorted(json.loads(step[2:])))
+    return ()
+
+
+def _key_step(item: Mapping[str, Any], names: Sequence[str]) -> str:
+    return f"k:{canonical_json({name: item[name] for name in names if name in item}).decode()}"
+
+
+def _conventional_steps(value: Sequence[Any]) -> list[str] | None:
+    if not all(isinstance(item, Mapping) for item in value):
+        return None
+    for name in _MERGE_KEYS:
+        if all(isinstance(item.get(name), str | int) for item in value):
+            return [_key_step(item, (name,)) for item in value]
+    return None
+
+
+def _item_tree(step: str, tree: Tree) -> Tree | None:
+    """The node of an item. Steps are compared as JSON: Go escapes ``<`` where we do not."""
+    wanted = json.loads(step[2:])
+    for known, child in tree.items():
+        if known[:2] == step[:2] and json.loads(known[2:]) == wanted:
+            return child if isinstance(child, Mapping) else None
+    return None
+
+
+def _owned(value: Any, tree: Tree, path: Path, pointer: str) -> Iterator[tuple[Path, Leaf]]:
+    children = {step: child for step, child in tree.items() if step != "."}
+    if not children:
+        yield path, Leaf(pointer, value)
+        return
+    if "." in tree and is_item(path):
+        yield path, Leaf(pointer, value)
+    if isinstance(value, dict):
+        for step, child in children.items():
+            if step[2:] in value:
+                field = step[2:]
+                yield from _owned(value[field], child, (*path, step), f"{pointer}/{escape(field)}")
+    elif isinstance(value, list):
+        for index, (step, item) in enumerate(_items(value, tree) or ()):
+            below = _item_tree(step, tree)
+            if below is not None:
+                yield from _owned(item, below, (*path, step), f"{pointer}/{index}")

@@ -1,0 +1,139 @@
+"""The contracts between the engine and the doors. One page; the doors' suites in tests/doors hold them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from clusterops.model.commit_status import CommitStatus
+from clusterops.model.fleet import Target
+from clusterops.model.key import ObjectKey
+from clusterops.model.live import LiveObject, LiveSet
+from clusterops.model.manifest import RenderedSet
+from clusterops.model.revision import Revision, Snapshot
+
+
+class Clock(Protocol):
+    """Time as the engine sees it, so that tests need no sleeps."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+
+    def boottime_s(self) -> float:
+        """Monotonic seconds that also count while the machine sleeps."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Repository(Protocol):
+    """The fleet repository. All methods raise TransientError ``repository-unreachable`` when it cannot be had."""
+
+    @property
+    def url(self) -> str:
+        """Without credentials."""
+
+    async def fetch(self) -> Revision:
+        """The head of the watched branch, after fetching it.
+
+        Raises TerminalError ``branch-missing`` or ``repository-empty``, TransientError ``repository-unreachable``.
+        """
+
+    async def snapshot(self, commit: str) -> Snapshot:
+        """Raises TerminalError ``commit-missing``."""
+
+    async def descends(self, commit: str, ancestor: str) -> bool:
+        """Whether ``ancestor`` is ``commit`` or one of its ancestors; False when it is not known here."""
+
+    def moved(self) -> AsyncIterator[None]:
+        """Yields whenever the branch may have moved: file events for a local repository, else every poll interval."""
+
+    async def write_statuses(self, commit: str, statuses: Sequence[CommitStatus]) -> None:
+        """Sets the given contexts of a commit's note under refs/notes/clusterops, and pushes it where it can."""
+
+    async def read_statuses(self, commit: str) -> tuple[CommitStatus, ...]:
+        """The note's lines, ordered by context; empty when there is none."""
+
+
+class Renderer(Protocol):
+    def fingerprint(self, snapshot: Snapshot, target: Target) -> str:
+        """Digest of everything a render of the target would read; equal fingerprints render the same.
+
+        Blocking, milliseconds; raises what ``render`` raises when the target's graph cannot be read.
+        """
+
+    async def render(self, snapshot: Snapshot, target: Target) -> RenderedSet:
+        """Raises TerminalError or TransientError, with file and line where known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """``identity`` is the uid of the kube-system namespace: another uid is another cluster."""
+
+    version: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchEvent:
+    """``kind`` is ADDED, MODIFIED, DELETED, or SYNCED (the initial list is complete; ``object`` is None)."""
+
+    kind: str
+    object: LiveObject | None
+
+
+class Cluster(Protocol):
+    """A management cluster's API server.
+
+    Raised by every method: TransientError ``api-unreachable``, ``api-throttled``, ``api-unavailable``,
+    ``api-unauthorized``; TerminalError ``api-forbidden``, ``version-not-served``. Every write may also raise what the
+    write gate raises (lost lease, suspended fleet) before anything is sent.
+    """
+
+    async def server(self) -> ServerInfo: ...
+
+    async def read(self, keys: Collection[ObjectKey]) -> LiveSet:
+        """One entry per key; a key that could not be read is Unreadable, nothing is raised for single keys."""
+
+    async def list_objects(
+        self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
+    ) -> tuple[LiveObject, ...]:
+        """All objects of a kind, ordered by key; empty when the kind is not served."""
+
+    async def apply(
+        self,
+        body: Mapping[str, Any],
+        *,
+        uid: str = "",
+        resource_version: str = "",
+        force: bool = False,
+        dry_run: bool = False,
+        field_manager: str = "clusterops",
+    ) -> LiveObject:
+        """Server-side apply. With ``uid``, an object that is gone is never created anew (409 instead).
+
+        Raises TerminalError ``field-owner-conflict`` (409 with causes; the message names fields and managers),
+        TransientError ``object-changed`` (409 without), TerminalError ``object-invalid`` (422, names the field),
+        TerminalError ``namespace-missing`` (404 of the namespace), RefusedError ``namespace-terminating``.
+        """
+
+    async def create(self, body: Mapping[str, Any]) -> LiveObject:
+        """Raises TransientError ``object-exists`` when it is there already."""
+
+    async def replace(self, body: Mapping[str, Any]) -> LiveObject:
+        """PUT with the body's resourceVersion. Raises TransientError ``object-changed`` on a 409."""
+
+    async def delete(self, key: ObjectKey, *, uid: str, resource_version: str) -> None:
+        """With preconditions; gone already is success. Raises TransientError ``object-changed``."""
+
+    def watch(
+        self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
+    ) -> AsyncIterator[WatchEvent]:
+        """List, then follow, for ever: relists on 410, reconnects with backoff. Never ends by itself."""
+
+
+class WriteGate(Protocol):
+    """Asked before each mutating request; raises to stop it. See ARCHITECTURE: fencing by boot-time clock."""
+
+    def check(self, key: ObjectKey) -> None: ...

@@ -1,0 +1,105 @@
+"""fleet.yaml as a value, as far as it can be read; everything that is wrong in it, with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clusterops.errors import TerminalError
+from clusterops.model.document import Document, load_document
+from clusterops.model.fleet import ChartRef, FleetFile, Mode, RenderOptions, RolloutPolicy
+from clusterops.model.problem import Problem
+from clusterops.source.fleet.layout import FLEET_FILE as PATH
+from clusterops.source.fleet.schema import duration_s, without
+from clusterops.source.fleet.tables import API_VERSION, FLEET_FILE, FLEET_FILE_KIND
+
+_GROUP: Final = "clusterops.io/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedFleetFile:
+    """``document`` is None when nothing of it could be read; without ``clouds_known`` nothing follows from a cloud."""
+
+    file: FleetFile
+    document: Document | None = None
+    problems: tuple[Problem, ...] = ()
+    clouds_known: bool = False
+
+
+def parse_fleet_file(text: bytes) -> ParsedFleetFile:
+    """Never raises: what is wrong is in ``problems``."""
+    try:
+        document = load_document(text, PATH)
+    except TerminalError as error:
+        return ParsedFleetFile(file=FleetFile(name=""), problems=(Problem.of(error),))
+    if _is_foreign(document.value):
+        return ParsedFleetFile(file=FleetFile(name=""), problems=(_foreign(document),))
+    findings = list(FLEET_FILE.check(document.value, ()))
+    right = without(document.value, (finding.pointer for finding in findings))
+    return ParsedFleetFile(
+        file=_build(right),
+        document=document,
+        problems=tuple(finding.problem(document) for finding in findings),
+        clouds_known=all(finding.pointer[:1] != ("clouds",) for finding in findings),
+    )
+
+
+def missing_fleet_file() -> Problem:
+    return Problem(
+        code="fleet-file-missing",
+        subject="fleet",
+        message=f"no {PATH} at the root of the repository",
+        hint="`clusterops init DIR` writes a repository to start from",
+        path=PATH,
+    )
+
+
+def _is_foreign(value: Any) -> bool:
+    return not (isinstance(value, Mapping) and str(value.get("apiVersion", "")).startswith(_GROUP))
+
+
+def _foreign(document: Document) -> Problem:
+    mark = document.mark(("apiVersion",))
+    return Problem(
+        code="fleet-file-foreign",
+        subject="fleet",
+        message=f"is no file of ClusterOps, as its apiVersion is not {API_VERSION} (Rancher Fleet uses the same name)",
+        hint=f"a file of ours begins with `apiVersion: {API_VERSION}` and `kind: {FLEET_FILE_KIND}`",
+        path=PATH,
+        line=mark.line,
+        column=mark.column,
+    )
+
+
+def _build(value: Mapping[str, Any]) -> FleetFile:
+    clouds = {name: chart_of((cloud or {}).get("chart")) for name, cloud in (value.get("clouds") or {}).items()}
+    return FleetFile(
+        name=value.get("name") or "",
+        mode=Mode(value.get("mode") or Mode.OBSERVE),
+        clouds=clouds,
+        rollout=_rollout(value.get("rollout") or {}),
+        render=_render(value.get("render") or {}),
+        raw=value,
+    )
+
+
+def chart_of(value: Mapping[str, Any] | None) -> ChartRef:
+    """An empty reference when there is none."""
+    if not value:
+        return ChartRef()
+    parts = {key: str(value.get(key) or "") for key in ("repository", "name", "version")}
+    return ChartRef(path=str(value.get("path") or "").strip("/").removeprefix("./"), **parts)
+
+
+def _rollout(value: Mapping[str, Any]) -> RolloutPolicy:
+    settle = value.get("settleTimeout")
+    return RolloutPolicy(settle_timeout_s=duration_s(settle)) if settle else RolloutPolicy()
+
+
+def _render(value: Mapping[str, Any]) -> RenderOptions:
+    defaults = RenderOptions()
+    return RenderOptions(
+        kube_version=value.get("kubeVersion") or defaults.kube_version,
+        api_versions=tuple(value.get("apiVersions") or ()),
+    )

@@ -1,0 +1,181 @@
+"""A snapshot's fleet: every region and target in it, each with what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clusterops.errors import TerminalError
+from clusterops.model.fleet import Fleet, FleetFile, Region
+from clusterops.model.problem import Problem
+from clusterops.model.revision import FileEntry, Snapshot
+from clusterops.source.fleet.charts import ChartChecker
+from clusterops.source.fleet.content import Layer, entry_problem
+from clusterops.source.fleet.fleet_file import ParsedFleetFile, missing_fleet_file, parse_fleet_file
+from clusterops.source.fleet.layout import FLEET_FILE, REGION_SHARED, SHARED, Files, Layout, read_layout
+from clusterops.source.fleet.memory import Memory, Reading
+from clusterops.source.fleet.recipe import VALUES
+from clusterops.source.fleet.region import Ground, cloud_problem, parse_region, region_path
+from clusterops.source.fleet.target import Built, Parts, build_target, clashes
+
+
+def read_fleet(snapshot: Snapshot) -> Fleet:
+    """The fleet of one commit. Never raises for what people wrote; TransientError when blobs cannot be read."""
+    return FleetReader().read(snapshot)
+
+
+class FleetReader:
+    """Remembers what it parsed by blob id: reading a fleet again costs what changed, and one pass over the paths.
+
+    For one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._memory = Memory()
+
+    def read(self, snapshot: Snapshot) -> Fleet:
+        """O(files). A target whose files and ground are those of the last call is the same object."""
+        self._memory.begin()
+        fleet = _Pass(Reading(snapshot, self._memory)).fleet()
+        self._memory.end()
+        return fleet
+
+
+class _Pass:
+    """One reading, from the file at the root down to the targets."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._layout = Layout()
+        self._parsed = ParsedFleetFile(file=FleetFile(name=""))
+
+    def fleet(self) -> Fleet:
+        self._parsed = self._read_fleet_file()
+        document = self._parsed.document
+        if document is None:
+            return Fleet(file=self._parsed.file, problems=self._parsed.problems)
+        self._layout = read_layout(self._reading.files)
+        self._reading.prefetch(self._relevant())
+        grounds = {name: self._ground(name) for name in self._layout.region_names}
+        charts = ChartChecker(self._reading)
+        targets = {built.target.name: charts.checked(built) for built in self._targets(grounds)}
+        return Fleet(
+            file=self._parsed.file,
+            regions={name: ground.region for name, ground in grounds.items()},
+            targets=dict(sorted({**targets, **clashes(targets)}.items())),
+            problems=(
+                *self._parsed.problems,
+                *charts.fleet_problems(self._parsed.file, document),
+                *self._unusable(self._layout.blocked, "fleet"),
+            ),
+            warnings=tuple(_warnings(self._layout, grounds)),
+        )
+
+    def _read_fleet_file(self) -> ParsedFleetFile:
+        entry = self._reading.files.get(FLEET_FILE)
+        nothing = FleetFile(name="")
+        if entry is None:
+            return ParsedFleetFile(file=nothing, problems=(missing_fleet_file(),))
+        if (
+            problem := entry_problem(FLEET_FILE, entry, self._reading.content(FLEET_FILE), subject="fleet")
+        ) is not None:
+            return ParsedFleetFile(file=nothing, problems=(problem,))
+        text = self._reading.text(FLEET_FILE) or b""
+        return self._reading.memory.get(("fleet", entry.id), lambda: parse_fleet_file(text))
+
+    def _relevant(self) -> Iterator[tuple[str, FileEntry]]:
+        layout = self._layout
+        for homes in (layout.clusters, layout.regions, layout.region_shared, layout.shared, layout.clouds):
+            for files in homes.values():
+                yield from files.items()
+
+    def _ground(self, name: str) -> Ground:
+        files = self._layout.regions.get(name, {})
+        region = self._region(name, files)
+        cloud_values = f"clouds/{region[0].cloud}/{VALUES}"
+        key = (name, self._id(FLEET_FILE), self._id(cloud_values), *_identity(files))
+        return self._reading.memory.get(("ground", key), lambda: self._make_ground(region, files, cloud_values, key))
+
+    def _region(self, name: str, files: Files) -> tuple[Region, tuple[Problem, ...]]:
+        return self._reading.memory.get(
+            ("region", name, self._id(FLEET_FILE), *_identity(files)), lambda: self._parse_region(name, files)
+        )
+
+    def _parse_region(self, name: str, files: Files) -> tuple[Region, tuple[Problem, ...]]:
+        try:
+            text = self._reading.text(region_path(name))
+        except TerminalError as error:
+            return Region(name=name, cloud="", namespace=name), (Problem.of(error),)
+        region, document, problems = parse_region(name, text, files)
+        if document is None or not self._parsed.clouds_known:
+            return region, problems
+        unknown = cloud_problem(region, document, self._parsed.file.clouds)
+        return region, problems if unknown is None else (*problems, unknown)
+
+    def _make_ground(
+        self, found: tuple[Region, tuple[Problem, ...]], files: Files, cloud_values: str, key: tuple[str, ...]
+    ) -> Ground:
+        region, problems = found
+        own = (self._layer(path) for path in (cloud_values, f"regions/{region.name}/{VALUES}"))
+        layers = tuple(layer for layer in own if layer is not None)
+        inherited = [*self._unusable(files, f"region {region.name}"), *self._unusable_cloud(region.cloud)]
+        wrong = (*problems, *inherited, *(problem for layer in layers for problem in layer.problems))
+        return Ground(region=region, layers=layers, problems=wrong, key=key)
+
+    def _unusable_cloud(self, cloud: str) -> list[Problem]:
+        files = self._layout.clouds.get(cloud, {})
+        return self._unusable({path: entry for path, entry in files.items() if path.endswith(VALUES)}, f"cloud {cloud}")
+
+    def _unusable(self, files: Files, subject: str) -> list[Problem]:
+        judged = (
+            entry_problem(path, entry, self._reading.content(path), subject=subject) for path, entry in files.items()
+        )
+        return [problem for problem in judged if problem is not None]
+
+    def _layer(self, path: str) -> Layer | None:
+        return self._reading.layer(path)
+
+    def _id(self, path: str) -> str:
+        entry = self._reading.files.get(path)
+        return "" if entry is None else f"{entry.id} {entry.kind}"
+
+    def _targets(self, grounds: dict[str, Ground]) -> Iterator[Built]:
+        for name, files in self._layout.shared.items():
+            yield self._target(f"{SHARED}/{name}", f"shared/{name}", files, None, is_cluster=False)
+        for name, files in self._layout.region_shared.items():
+            directory = f"regions/{name}/{SHARED}"
+            yield self._target(f"{name}/{REGION_SHARED}", directory, files, grounds[name], is_cluster=False)
+        for name, files in self._layout.clusters.items():
+            ground = grounds[name.partition("/")[0]]
+            yield self._target(name, f"clusters/{name}", files, ground, is_cluster=True)
+
+    def _target(self, name: str, directory: str, files: Files, ground: Ground | None, *, is_cluster: bool) -> Built:
+        key = ("target", name, self._id(FLEET_FILE) if ground is None else ground.key, _identity(files))
+        return self._reading.memory.get(
+            key, lambda: build_target(self._parts(name, directory, files, ground, is_cluster=is_cluster))
+        )
+
+    def _parts(self, name: str, directory: str, files: Files, ground: Ground | None, *, is_cluster: bool) -> Parts:
+        contents = ((path, self._reading.content(path)) for path in files)
+        return Parts(
+            name=name,
+            directory=directory,
+            files=files,
+            contents={path: content for path, content in contents if content is not None},
+            own=self._layer(f"{directory}/{VALUES}"),
+            ground=ground,
+            fleet=self._parsed.file,
+            is_cluster=is_cluster,
+        )
+
+
+def _identity(files: Files) -> tuple[str, ...]:
+    return tuple(part for path, entry in files.items() for part in (path, entry.id, entry.kind))
+
+
+def _warnings(layout: Layout, grounds: dict[str, Ground]) -> Iterator[Problem]:
+    """What reaches no target, so that nobody waits for it to be applied."""
+    for path in sorted(layout.strays):
+        hint = "a cluster is a directory: clusters/REGION/NAME/values.yaml"
+        yield Problem(code="file-unused", subject="", message="belongs to no target", hint=hint, path=path)
+    used = {*layout.region_shared, *(name.partition("/")[0] for name in layout.clusters)}
+    yield from (problem for name, ground in grounds.items() if name not in used for problem in ground.problems)

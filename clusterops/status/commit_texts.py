@@ -1,0 +1,290 @@
+"""The verdict on a commit in the words of JOURNEY.md section 2. Pure.
+
+``failure`` is a verdict on the change, ``error`` means that no verdict was possible, and the most important reason
+comes first. Machines are not predicted yet, so the texts count clusters and objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Final
+
+from clusterops.model.commit_status import TEXT_LIMIT, CommitStatus, State
+from clusterops.model.plan import Action
+from clusterops.model.problem import Problem, Retry
+from clusterops.model.report import Outcome, Result, Stage
+from clusterops.status.target_status import SUPERSEDED_CODES, SUSPENDED_CODES
+
+BEFORE_APPLY: Final = frozenset({Stage.SOURCE, Stage.RENDER, Stage.READ, Stage.PLAN, Stage.VERDICT})
+_VERBS: Final = {
+    Action.CREATE: "creates",
+    Action.ADOPT: "adopts",
+    Action.UPDATE: "updates",
+    Action.ROTATE: "rotates",
+    Action.PRUNE: "prunes",
+}
+_QUIET: Final = SUSPENDED_CODES | SUPERSEDED_CODES
+"""Codes that are a state of the target and no verdict on the commit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contexts:
+    """Public names: ``clusterops/plan``, or ``clusterops-NAME/plan`` for a named management cluster."""
+
+    management: str = "default"
+
+    @property
+    def prefix(self) -> str:
+        return "clusterops" if self.management in {"", "default"} else f"clusterops-{self.management}"
+
+    @property
+    def plan(self) -> str:
+        return f"{self.prefix}/plan"
+
+    @property
+    def policy(self) -> str:
+        return f"{self.prefix}/policy"
+
+    @property
+    def apply(self) -> str:
+        return f"{self.prefix}/apply"
+
+    def apply_in(self, region: str) -> str:
+        """``clusterops/apply: eu-west-1``"""
+        return f"{self.apply}: {region}"
+
+
+DEFAULT_CONTEXTS: Final = Contexts()
+
+
+def plan_pending(
+    count: int, total_targets: int, *, contexts: Contexts = DEFAULT_CONTEXTS, at: datetime | None = None
+) -> CommitStatus:
+    """``planning 1 of 300 clusters``"""
+    return CommitStatus(
+        context=contexts.plan, state=State.PENDING, text=f"planning {count} of {total_targets} clusters", at=at
+    )
+
+
+def plan_status(
+    outcomes: Sequence[Outcome],
+    *,
+    rendered: int,
+    total_targets: int,
+    problems: Sequence[Problem] = (),
+    summary: str = "",
+    contexts: Contexts = DEFAULT_CONTEXTS,
+    at: datetime | None = None,
+) -> CommitStatus:
+    """Of the targets that the commit touches; ``problems`` are the whole fleet's, ``rendered`` counts renders done.
+
+    ``summary`` says more than counts do where a single target changes.
+    """
+    found = [("", problem) for problem in problems] + [
+        (outcome.target, problem) for outcome in outcomes for problem in _planning_problems(outcome)
+    ]
+    state, text = _worst(found) or (State.SUCCESS, summary or _plan_text(outcomes, rendered, total_targets))
+    return CommitStatus(context=contexts.plan, state=state, text=text, at=at)
+
+
+def apply_statuses(
+    outcomes: Sequence[Outcome],
+    *,
+    pending: Collection[str] = (),
+    superseded: Mapping[str, str] | None = None,
+    since: datetime | None = None,
+    contexts: Contexts = DEFAULT_CONTEXTS,
+    at: datetime | None = None,
+) -> tuple[CommitStatus, ...]:
+    """One for all, then one per region in order.
+
+    ``outcomes`` are the latest of each target that the commit touches; ``pending`` names those that have none yet or
+    still wait; ``superseded`` maps targets to the later commit that took over; ``since`` is when the commit was seen.
+    """
+    view = _Apply(
+        outcomes={outcome.target: outcome for outcome in outcomes},
+        pending=frozenset(pending),
+        superseded=dict(superseded or {}),
+        since=since,
+    )
+    whole = CommitStatus(context=contexts.apply, state=view.state, text=view.text(objects=True), at=at)
+    regions = sorted({region for name in view.names if (region := region_of(name))})
+    parts = ((contexts.apply_in(region), view.within(region)) for region in regions)
+    return (
+        whole,
+        *(CommitStatus(context=name, state=part.state, text=part.text(objects=False), at=at) for name, part in parts),
+    )
+
+
+@dataclass(frozen=True)
+class _Apply:
+    outcomes: Mapping[str, Outcome]
+    pending: frozenset[str]
+    superseded: Mapping[str, str]
+    since: datetime | None
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted({*self.outcomes, *self.pending, *self.superseded}))
+
+    def within(self, region: str) -> _Apply:
+        return _Apply(
+            outcomes={name: outcome for name, outcome in self.outcomes.items() if region_of(name) == region},
+            pending=frozenset(name for name in self.pending if region_of(name) == region),
+            superseded={name: commit for name, commit in self.superseded.items() if region_of(name) == region},
+            since=self.since,
+        )
+
+    @cached_property
+    def _counted(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if name not in self.superseded)
+
+    @cached_property
+    def _settled(self) -> tuple[Outcome, ...]:
+        return tuple(
+            outcome
+            for name, outcome in sorted(self.outcomes.items())
+            if name not in self.superseded and name not in self.pending and outcome.ok and outcome.stage is Stage.DONE
+        )
+
+    @cached_property
+    def _problems(self) -> list[tuple[str, Problem]]:
+        return [
+            (name, outcome.problem)
+            for name, outcome in sorted(self.outcomes.items())
+            if name not in self.superseded and outcome.problem is not None and outcome.problem.code not in _QUIET
+        ]
+
+    @property
+    def state(self) -> State:
+        worst = _worst(self._problems)
+        if worst is not None:
+            return worst[0]
+        return State.SUCCESS if len(self._settled) == len(self._counted) else State.PENDING
+
+    def text(self, *, objects: bool) -> str:
+        parts = [self._progress(objects=objects), self._suspended, self._superseded]
+        known = "; ".join(part for part in parts if part) or "no change: nothing to apply"
+        worst = _worst(self._problems)
+        return (
+            f"{worst[1]}; {known}"
+            if worst and len(worst[1]) + len(known) + 2 <= TEXT_LIMIT
+            else (worst[1] if worst else known)
+        )
+
+    def _progress(self, *, objects: bool) -> str:
+        counted = self._counted
+        if not counted:
+            return ""
+        text = f"{len(self._settled)} of {len(counted)} {_noun(counted, 2)} settled"
+        if len(self._settled) < len(counted):
+            return text
+        took = self._took
+        return text + (f" in {took}" if took else "") + (self._objects if objects else "")
+
+    @property
+    def _took(self) -> str:
+        ends = [outcome.finished_at for outcome in self._settled if outcome.finished_at]
+        starts = [outcome.started_at for outcome in self._settled if outcome.started_at]
+        if not ends or not (self.since or starts):
+            return ""
+        return duration_text((max(ends) - (self.since or min(starts))).total_seconds())
+
+    @property
+    def _objects(self) -> str:
+        reports = [outcome.report for outcome in self._settled if outcome.report]
+        applied = sum(report.count(Result.APPLIED) for report in reports)
+        pruned = sum(report.count(Result.PRUNED) for report in reports)
+        parts = [f"{applied} {_plural('object', applied)} applied"] if applied or not pruned else []
+        return f": {', '.join([*parts, *([f'{pruned} pruned'] if pruned else [])])}"
+
+    @property
+    def _suspended(self) -> str:
+        count = sum(
+            outcome.problem is not None and outcome.problem.code in SUSPENDED_CODES
+            for name, outcome in self.outcomes.items()
+            if name not in self.superseded
+        )
+        return f"{count} suspended" if count else ""
+
+    @property
+    def _superseded(self) -> str:
+        commits = sorted(set(self.superseded.values()))
+        names = tuple(self.superseded)
+        count = f"{len(names)} {_noun(names, len(names))}"
+        return f"superseded by {', '.join(commit[:7] for commit in commits)} for {count}" if commits else ""
+
+
+def region_of(target: str) -> str:
+    """``eu-west-1`` of ``eu-west-1/payments``; "" of ``shared/<name>``, which belongs to none."""
+    region = target.partition("/")[0]
+    return "" if region == "shared" else region
+
+
+def duration_text(seconds: float) -> str:
+    """``43s``, ``41m``, ``1h30m``: two units at most, rounded down."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes}m"
+    return f"{minutes // 60}h{minutes % 60}m" if minutes % 60 else f"{minutes // 60}h"
+
+
+def _planning_problems(outcome: Outcome) -> tuple[Problem, ...]:
+    """Refusals and holds of a plan count too: what is refused or cannot be read will not be applied."""
+    own = (outcome.problem,) if outcome.problem is not None and outcome.stage in BEFORE_APPLY else ()
+    found = (*outcome.plan.refusals, *outcome.plan.stuck) if outcome.plan else ()
+    return tuple(problem for problem in dict.fromkeys((*own, *found)) if problem.code not in _QUIET)
+
+
+def _plan_text(outcomes: Sequence[Outcome], rendered: int, total_targets: int) -> str:
+    changing = [outcome for outcome in outcomes if outcome.plan is not None and outcome.plan.writes]
+    if not changing:
+        if not rendered:
+            return f"no change: 0 of {total_targets} targets rendered"
+        return f"no change: {rendered} {_plural('target', rendered)} rendered, 0 objects differ"
+    names = [outcome.target for outcome in changing]
+    return f"{len(names)} {_noun(names, len(names))}: {_actions(changing)}"
+
+
+def _actions(outcomes: Iterable[Outcome]) -> str:
+    plans = [outcome.plan for outcome in outcomes if outcome.plan is not None]
+    counts = {verb: sum(plan.count(action) for plan in plans) for action, verb in _VERBS.items()}
+    parts = [f"{verb} {count}" for verb, count in counts.items() if count]
+    return f"{', '.join(parts)} {_plural('object', sum(counts.values()))}"
+
+
+def _worst(found: Sequence[tuple[str, Problem]]) -> tuple[State, str] | None:
+    """Verdicts before outages, each in the given order; how many more targets there are, last."""
+    if not found:
+        return None
+    ordered = sorted(found, key=lambda pair: pair[1].retry is Retry.BACKOFF)
+    target, problem = ordered[0]
+    others = len({name for name, _ in ordered} - {target})
+    more = f" (+{others} more)" if others else ""
+    state = State.ERROR if problem.retry is Retry.BACKOFF else State.FAILURE
+    return state, problem_text(target, problem, TEXT_LIMIT - len(more)) + more
+
+
+def problem_text(target: str, problem: Problem, limit: int = TEXT_LIMIT) -> str:
+    """The problem's line, naming the target, cut in its middle so that the code stays readable."""
+    text = problem.text if not target or target in problem.text else f"{target}: {problem.text}"
+    if len(text) <= limit:
+        return text
+    code = f" ({problem.code})"
+    return f"{text[: limit - len(code) - 1].rstrip()}…{code}"
+
+
+def _noun(names: Collection[str], count: int) -> str:
+    """Clusters, unless something shared is among them."""
+    shared = any(name.startswith("shared/") or name.endswith("/_shared") for name in names)
+    return _plural("target" if shared else "cluster", count)
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"

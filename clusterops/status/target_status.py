@@ -1,0 +1,204 @@
+"""How one pass over a target shows in the status of its FleetTarget. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from clusterops.model.problem import Problem, Retry
+from clusterops.model.report import HealthWord, Outcome, Result, Stage
+from clusterops.status.conditions import Condition, conditions_of, merged, parse_time, reason_of, time_text
+
+
+class Phase(StrEnum):
+    """Applied waits for health; Refused waits for a person; Orphaned is gone from git."""
+
+    APPLYING = "Applying"
+    APPLIED = "Applied"
+    SETTLED = "Settled"
+    FAILED = "Failed"
+    REFUSED = "Refused"
+    SUSPENDED = "Suspended"
+    ORPHANED = "Orphaned"
+
+
+SUSPENDED_CODES: Final = frozenset({"target-suspended", "fleet-suspended"})
+SUPERSEDED_CODES: Final = frozenset({"superseded", "interrupted"})
+"""Waiting for health that a newer commit ended: nothing failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectCounts:
+    total: int = 0
+    applied: int = 0
+    pruned: int = 0
+    failed: int = 0
+    settled: int = 0
+
+    def to_body(self) -> dict[str, Any]:
+        counts = {name: getattr(self, name) for name in ("total", "applied", "pruned", "failed", "settled")}
+        return {**counts, "summary": f"{self.settled}/{self.total}"}
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> ObjectCounts:
+        return cls(**{name: int(body.get(name) or 0) for name in ("total", "applied", "pruned", "failed", "settled")})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetStatus:
+    """Revisions are texts as ``main@3b9e0d1``; ``inputs`` is the fingerprint that the observed revision has."""
+
+    phase: str = ""
+    observed_revision: str = ""
+    inputs: str = ""
+    plan_id: str = ""
+    applied_revision: str = ""
+    applied_at: datetime | None = None
+    settled_revision: str = ""
+    settled_at: datetime | None = None
+    code: str = ""
+    message: str = ""
+    objects: ObjectCounts = field(default_factory=ObjectCounts)
+    conditions: tuple[Condition, ...] = ()
+
+    def to_body(self) -> dict[str, Any]:
+        """Without empty texts."""
+        texts = {
+            "phase": str(self.phase),
+            "observedRevision": self.observed_revision,
+            "inputs": self.inputs,
+            "planId": self.plan_id,
+            "appliedRevision": self.applied_revision,
+            "appliedAt": time_text(self.applied_at),
+            "settledRevision": self.settled_revision,
+            "settledAt": time_text(self.settled_at),
+            "code": self.code,
+            "message": self.message,
+        }
+        return {
+            **{name: text for name, text in texts.items() if text},
+            "objects": self.objects.to_body(),
+            "conditions": [condition.to_body() for condition in self.conditions],
+        }
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> TargetStatus:
+        """Lenient: what a person broke there is read as empty, since nothing is decided by it but a needless pass."""
+        return cls(
+            phase=str(body.get("phase") or ""),
+            observed_revision=str(body.get("observedRevision") or ""),
+            inputs=str(body.get("inputs") or ""),
+            plan_id=str(body.get("planId") or ""),
+            applied_revision=str(body.get("appliedRevision") or ""),
+            applied_at=parse_time(body.get("appliedAt")),
+            settled_revision=str(body.get("settledRevision") or ""),
+            settled_at=parse_time(body.get("settledAt")),
+            code=str(body.get("code") or ""),
+            message=str(body.get("message") or ""),
+            objects=ObjectCounts.of(body.get("objects") or {}),
+            conditions=conditions_of(body.get("conditions")),
+        )
+
+
+def status_after(
+    before: TargetStatus, outcome: Outcome, *, inputs: str, now: datetime, gone: bool = False
+) -> TargetStatus:
+    """The status after a pass, finished or still waiting for health (then ``stage`` is HEALTH without a problem).
+
+    Equal facts give an equal value whatever ``now`` is, so an unchanged status need not be written.
+    """
+    phase = phase_of(outcome, gone=gone)
+    applied = outcome.report is not None and outcome.report.complete and outcome.stage in {Stage.HEALTH, Stage.DONE}
+    after = replace(
+        before,
+        phase=phase,
+        observed_revision=outcome.revision,
+        inputs=inputs,
+        plan_id=outcome.plan.id if outcome.plan else before.plan_id,
+        code=outcome.problem.code if outcome.problem else "",
+        message=_message(outcome, phase),
+        objects=_counts(outcome) if outcome.plan else before.objects,
+    )
+    if applied:
+        after = _stamp_applied(after, before, now)
+    if outcome.stage is Stage.DONE and outcome.ok and before.settled_revision != outcome.revision:
+        after = replace(after, settled_revision=outcome.revision, settled_at=now)
+    return replace(after, conditions=merged(before.conditions, _conditions(outcome, phase, applied=applied), now))
+
+
+def phase_of(outcome: Outcome, *, gone: bool = False) -> Phase:
+    problem = outcome.problem
+    if problem is not None:
+        return _phase_of_problem(problem)
+    if gone:
+        return Phase.ORPHANED
+    if outcome.stage is Stage.DONE:
+        return Phase.SETTLED
+    return Phase.APPLIED if outcome.stage is Stage.HEALTH else Phase.APPLYING
+
+
+def _phase_of_problem(problem: Problem) -> Phase:
+    if problem.code in SUSPENDED_CODES:
+        return Phase.SUSPENDED
+    if problem.code in SUPERSEDED_CODES:
+        return Phase.APPLIED
+    return Phase.REFUSED if problem.retry is Retry.HUMAN else Phase.FAILED
+
+
+def _stamp_applied(after: TargetStatus, before: TargetStatus, now: datetime) -> TargetStatus:
+    if before.applied_revision == after.observed_revision and before.inputs == after.inputs and before.applied_at:
+        return after
+    return replace(after, applied_revision=after.observed_revision, applied_at=now)
+
+
+def _message(outcome: Outcome, phase: Phase) -> str:
+    if outcome.problem is not None:
+        return outcome.problem.text
+    waiting = outcome.health.unsettled if outcome.health else ()
+    if waiting:
+        first = waiting[0]
+        more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
+        return f"waits for {first.key.label}: {first.reason or first.word}{more}"
+    return {
+        Phase.APPLYING: "applying",
+        Phase.APPLIED: "applied, waits for health",
+        Phase.ORPHANED: "gone from git; what cannot be pruned stays, see the inventory",
+    }.get(phase, "")
+
+
+def _counts(outcome: Outcome) -> ObjectCounts:
+    report, health, plan = outcome.report, outcome.health, outcome.plan
+    healthy = sum(row.word is HealthWord.CURRENT for row in health.rows) if health else 0
+    return ObjectCounts(
+        total=len(health.rows) if health else len(plan.changes) if plan else 0,
+        applied=report.count(Result.APPLIED) if report else 0,
+        pruned=report.count(Result.PRUNED) if report else 0,
+        failed=report.count(Result.FAILED) + report.count(Result.CONFLICTED) if report else 0,
+        settled=healthy,
+    )
+
+
+def _conditions(outcome: Outcome, phase: Phase, *, applied: bool) -> tuple[Condition, ...]:
+    ready = _ready(outcome, phase)
+    if applied:
+        was_applied = Condition(type="Applied", status="True", reason="Applied", message=outcome.revision)
+    else:
+        was_applied = replace(ready, type="Applied") if outcome.problem else _progress("Applied", phase)
+    healthy = replace(ready, type="Healthy") if applied else _progress("Healthy", phase)
+    return (ready, was_applied, healthy)
+
+
+def _ready(outcome: Outcome, phase: Phase) -> Condition:
+    problem = outcome.problem
+    if problem is not None and problem.code not in SUPERSEDED_CODES:
+        return Condition(type="Ready", status="False", reason=reason_of(problem.code), message=problem.text)
+    if phase is Phase.SETTLED:
+        return Condition(type="Ready", status="True", reason="Settled", message=outcome.revision)
+    return replace(_progress("Ready", phase), message=_message(outcome, phase))
+
+
+def _progress(kind: str, phase: Phase) -> Condition:
+    return Condition(type=kind, status="Unknown", reason="Orphaned" if phase is Phase.ORPHANED else "Progressing")

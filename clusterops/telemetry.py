@@ -1,0 +1,65 @@
+"""Logs and metrics: a bound logger, and a registry that is passed down, never global."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def build_logger(
+    *, level: str = "info", json: bool = False, stream: TextIO | None = None
+) -> structlog.stdlib.BoundLogger:
+    """A logger that writes one event a line to ``stream`` (stderr): key=value, or JSON."""
+    out = stream or sys.stderr
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if json
+        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+    )
+    return structlog.wrap_logger(  # type: ignore[no-any-return]
+        structlog.WriteLogger(out),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+    )
+
+
+class Metrics:
+    """What /metrics shows. One instance per process, made by the wiring."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.renders = Counter("clusterops_renders_total", "Renders by how they ended", ["how"], registry=self.registry)
+        self.api_requests = Counter(
+            "clusterops_api_requests_total", "Requests to the API server", ["verb", "code"], registry=self.registry
+        )
+        self.outcomes = Counter(
+            "clusterops_outcomes_total",
+            "Passes over a target by stage and code",
+            ["stage", "code"],
+            registry=self.registry,
+        )
+        self.pass_seconds = Histogram(
+            "clusterops_pass_seconds",
+            "Seconds of one pass over a target, waiting for health not counted",
+            registry=self.registry,
+        )
+        self.queue_depth = Gauge("clusterops_queue_depth", "Targets waiting for a pass", registry=self.registry)
+        self.targets = Gauge("clusterops_targets", "Targets by state", ["state"], registry=self.registry)
+        self.leader = Gauge("clusterops_leader", "1 while this process holds the Lease", registry=self.registry)
+        self.commit_seconds = Histogram(
+            "clusterops_commit_seconds",
+            "Seconds from seeing a commit to its last apply",
+            registry=self.registry,
+            buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
+        )

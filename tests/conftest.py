@@ -1,0 +1,142 @@
+"""Real tools and real servers for tests that ask for them, started once per session and never left behind."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from clusterops.errors import TerminalError
+from clusterops.sandbox import Held, Mode, Sandbox, Spec, held, tools_for
+from clusterops.toolchain import PASSED_VARIABLES, ToolchainSettings, ensure
+
+T = TypeVar("T")
+
+_HEARTBEAT_S = 15.0
+
+# The gate to main gives one answer to one commit; at a desk every run looks for new examples.
+hypothesis_settings.register_profile("gate", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis_settings.load_profile("gate")
+
+
+class Background:
+    """An event loop in a thread of its own, for what lives longer than the loop of one test."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="session-loop", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class _Told:
+    """Builds take minutes: they are told of past pytest's capture."""
+
+    def __init__(self) -> None:
+        self._next_s = _HEARTBEAT_S
+
+    def started(self, tool: str, what: str) -> None:
+        self._next_s = _HEARTBEAT_S
+        print(f"\n{what}", file=sys.__stderr__, flush=True)
+
+    def line(self, tool: str, text: str) -> None:
+        pass
+
+    def waiting(self, tool: str, elapsed_s: float) -> None:
+        if elapsed_s >= self._next_s:
+            self._next_s = elapsed_s + _HEARTBEAT_S
+            print(f"  {tool}: {elapsed_s:.0f} s so far", file=sys.__stderr__, flush=True)
+
+    def finished(self, tool: str, elapsed_s: float, source: str) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def background() -> Iterator[Background]:
+    loop = Background()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture(scope="session")
+def toolchain_settings() -> ToolchainSettings:
+    """The user's own cache: a build is too dear to be made again for every run."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return ToolchainSettings(
+        cache_dir=Path(os.environ.get("CLUSTEROPS_CACHE_DIR") or Path(cache) / "clusterops"),
+        environment={key: value for key, value in os.environ.items() if key in PASSED_VARIABLES},
+        kubebuilder_assets=Path(assets) if assets else None,
+    )
+
+
+@pytest.fixture(scope="session")
+def tools(background: Background, toolchain_settings: ToolchainSettings) -> dict[str, Path]:
+    """The paths of helm and kustomize."""
+    return _ensured(("kustomize", "helm"), background, toolchain_settings)
+
+
+@pytest.fixture(scope="session")
+def apiserver_held(background: Background, toolchain_settings: ToolchainSettings) -> Iterator[Held]:
+    """An API server with the CRDs of Cluster API; its processes can be stopped and started."""
+    with _held("crds", background, toolchain_settings) as holder:
+        yield holder
+
+
+@pytest.fixture(scope="session")
+def apiserver(apiserver_held: Held) -> Sandbox:
+    """An API server with the CRDs of Cluster API, no controllers; ``audit_log`` has every request, without bodies."""
+    return apiserver_held.sandbox
+
+
+@pytest.fixture(scope="session")
+def capi_held(background: Background, toolchain_settings: ToolchainSettings) -> Iterator[Held]:
+    """A whole management cluster; its processes can be stopped and started."""
+    with _held("full", background, toolchain_settings) as holder:
+        yield holder
+
+
+@pytest.fixture(scope="session")
+def capi_sandbox(capi_held: Held) -> Sandbox:
+    """A whole management cluster with the in-memory provider; ``audit_log`` as that of `apiserver`."""
+    return capi_held.sandbox
+
+
+def _ensured(names: tuple[str, ...], background: Background, settings: ToolchainSettings) -> dict[str, Path]:
+    try:
+        return background.run(ensure(names, settings, _Told()))
+    except TerminalError as error:
+        if error.code != "tool-missing":
+            raise
+        pytest.skip(f"{error}; {error.hint}")
+
+
+@contextlib.contextmanager
+def _held(mode: Mode, background: Background, settings: ToolchainSettings) -> Iterator[Held]:
+    paths = _ensured(tools_for(mode), background, settings)
+    folder = Path(tempfile.mkdtemp(prefix=f"clusterops-{mode}-"))
+    spec = Spec(
+        name=f"tests-{mode}", mode=mode, directory=folder / "sandbox", tools=paths, audit_log=folder / "audit.log"
+    )
+    stack = contextlib.AsyncExitStack()
+    try:
+        yield background.run(stack.enter_async_context(held(spec)))
+    finally:
+        background.run(stack.aclose())
+        shutil.rmtree(folder)

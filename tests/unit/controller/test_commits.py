@@ -1,0 +1,130 @@
+"""What the targets of one commit wait for, and what ends that waiting when later commits come."""
+
+from __future__ import annotations
+
+import asyncio
+
+from clusterops.controller.commits import Commit
+from clusterops.controller.statuses import statuses_of
+from clusterops.model.commit_status import State
+from clusterops.model.fleet import Mode
+from clusterops.model.problem import Problem, Retry
+from clusterops.model.report import ApplyReport, Stage
+from tests.unit.controller.works import NOW, commit, draft, target
+
+A, B, SHARED = "north/a", "north/b", "shared/base"
+
+
+async def begun(one: Commit, name: str) -> asyncio.Task[Problem | None]:
+    """A pass up to its verdict, as far as it comes by itself."""
+
+    async def run() -> Problem | None:
+        one.again(name)
+        await one.rendered(name)
+        return await one.judge(name, draft(name))
+
+    task = asyncio.create_task(run())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    return task
+
+
+async def test_nobody_goes_before_all_are_planned() -> None:
+    one = commit("1", A, B)
+    first = await begun(one, A)
+    assert not first.done()
+    second = await begun(one, B)
+    assert (await first, await second) == (None, None)
+
+
+async def test_a_target_that_a_later_commit_takes_before_its_pass_began_holds_up_nobody() -> None:
+    """It was busy with an earlier commit, and its next pass belongs to the later one."""
+    one, two = commit("1", A, B), commit("2", B)
+    first = await begun(one, A)
+    assert not first.done()
+    one.supersede(B, two)
+    assert await asyncio.wait_for(first, 5) is None
+    assert one.superseded == {B: "2222222"}
+
+
+async def test_a_target_taken_over_while_it_waits_for_the_others_ends_without_a_write() -> None:
+    one, two = commit("1", A, B), commit("2", A)
+    first = await begun(one, A)
+    one.supersede(A, two)
+    problem = await asyncio.wait_for(first, 5)
+    assert problem is not None
+    assert problem.code == "superseded"
+
+
+async def test_a_cluster_waits_for_what_is_shared() -> None:
+    one = commit("1", SHARED, A)
+    cluster, shared = await begun(one, A), await begun(one, SHARED)
+    assert await shared is None
+    assert not cluster.done()
+    one.progress(SHARED, draft(SHARED, stage=Stage.APPLY, report=ApplyReport()))
+    assert await asyncio.wait_for(cluster, 5) is None
+
+
+async def test_a_cluster_waits_for_the_later_commit_that_took_the_shared_part() -> None:
+    one, two = commit("1", SHARED, A), commit("2", SHARED)
+    cluster = await begun(one, A)
+    one.supersede(SHARED, two)
+    await begun(two, SHARED)
+    await begun(two, SHARED)
+    assert not cluster.done()
+    two.finish(SHARED, draft(SHARED, stage=Stage.DONE))
+    assert await asyncio.wait_for(cluster, 5) is None
+
+
+async def test_two_commits_over_the_same_targets_never_wait_for_each_other() -> None:
+    """The later one took both: the pass that waits for the shared part under the first one gives way."""
+    one, two = commit("1", SHARED, A), commit("2", SHARED, A)
+    cluster = await begun(one, A)
+    one.supersede(SHARED, two)
+    one.supersede(A, two)
+    problem = await asyncio.wait_for(cluster, 5)
+    assert problem is not None
+    assert problem.code == "superseded"
+    later, shared = await begun(two, A), await begun(two, SHARED)
+    assert await asyncio.wait_for(shared, 5) is None
+    two.finish(SHARED, draft(SHARED, stage=Stage.DONE))
+    assert await asyncio.wait_for(later, 5) is None
+
+
+def test_a_verdict_that_was_reached_is_not_superseded() -> None:
+    one = commit("1", A, B)
+    lasting = Problem(code="value-format", subject="x", message="y", retry=Retry.NEW_REVISION)
+    passing = Problem(code="api-unreachable", subject="x", message="y", retry=Retry.BACKOFF)
+    one.finish(A, draft(A, problem=lasting))
+    one.finish(B, draft(B, problem=passing))
+    for name in (A, B):
+        one.supersede(name, commit("2", name))
+    assert set(one.superseded) == {B}
+
+
+def test_what_is_only_observed_counts_in_no_apply_verdict() -> None:
+    one = commit("1", A, target(B, Mode.OBSERVE))
+    one.drafts = {name: draft(name) for name in (A, B)}
+    one._judged.set()
+    one.finish(A, draft(A, stage=Stage.DONE, report=ApplyReport()))
+    one.finish(B, draft(B))
+    states = {status.context: status for status in statuses_of(one, "default", NOW)}
+    assert states["clusterops/apply"].state is State.SUCCESS
+    assert states["clusterops/apply"].text.startswith("1 of 1 clusters settled")
+
+
+def test_a_commit_that_is_only_observed_has_no_apply_verdict() -> None:
+    one = commit("1", target(A, Mode.OBSERVE))
+    one.drafts = {A: draft(A)}
+    one._judged.set()
+    assert [status.context for status in statuses_of(one, "default", NOW)] == ["clusterops/plan"]
+
+
+def test_a_plan_verdict_that_stands_is_not_written_again() -> None:
+    one = commit("1", A)
+    one.planned = True
+    assert statuses_of(one, "default", NOW) == ()
+    one.drafts = {A: draft(A)}
+    one._judged.set()
+    contexts = [status.context for status in statuses_of(one, "default", NOW)]
+    assert contexts == ["clusterops/apply", "clusterops/apply: north"]

@@ -1,0 +1,297 @@
+"""The rules of a plan, one by one, each against a model of an API server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from clusterops.apply import apply_plan
+from clusterops.model.inventory import Entry, EntryState, Inventory, empty_inventory
+from clusterops.model.key import ObjectKey
+from clusterops.model.live import LiveSet
+from clusterops.model.plan import Action, Change, Plan
+from clusterops.model.problem import Problem, Retry
+from clusterops.plan import build_plan, may_differ, plan_to_json
+from clusterops.telemetry import build_logger
+from tests.fleet_objects import MemoryStore, body, cluster_bodies, read_and_plan, rendered, target
+from tests.model_cluster import ModelCluster
+from tests.skipping_clock import SkippingClock
+
+Bodies = list[dict[str, Any]]
+
+
+class World:
+    """A target that was applied once."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self.cluster = ModelCluster()
+        self.inventory: Inventory = empty_inventory("north/alpha")
+        self.apply(bodies)
+
+    def plan(self, bodies: Bodies, *, inputs: str = "tree") -> Plan:
+        return asyncio.run(read_and_plan(self.cluster, bodies, self.inventory, inputs=inputs))
+
+    def apply(self, bodies: Bodies) -> None:
+        store = MemoryStore(self.inventory)
+        logger = build_logger(level="critical")
+        work = apply_plan(self.plan(bodies), self.cluster, clock=SkippingClock(), logger=logger, store=store)
+        report = asyncio.run(work)
+        self.inventory = store.inventory.narrowed(report, revision="c1")
+
+    def key(self, kind: str) -> ObjectKey:
+        return next(key for key in sorted(self.cluster.objects) if key.kind == kind)
+
+    def edit(self, kind: str, **metadata: Any) -> None:
+        self.cluster.objects[self.key(kind)]["metadata"].update(metadata)
+
+
+def row(plan: Plan, kind: str) -> Change:
+    return next(change for change in plan.changes if change.key.kind == kind)
+
+
+def code(change: Change) -> tuple[Action, str]:
+    return change.action, change.reason.code if change.reason else ""
+
+
+def without(bodies: Bodies, *kinds: str) -> Bodies:
+    return [one for one in bodies if one["kind"] not in kinds]
+
+
+def test_an_object_in_deletion_is_held_and_with_a_cluster_all_that_belongs_to_it() -> None:
+    world = World(cluster_bodies())
+    world.edit("Cluster", deletionTimestamp="2026-11-21T00:00:00Z", finalizers=["cluster.cluster.x-k8s.io"])
+    del world.cluster.objects[world.key("MachineDeployment")]
+    plan = world.plan(cluster_bodies())
+    assert code(row(plan, "Cluster")) == (Action.HOLD, "being-deleted")
+    assert code(row(plan, "MachineDeployment")) == (Action.HOLD, "held-with-cluster")
+    assert not plan.writes
+
+
+def test_a_cluster_deleted_by_hand_is_never_recreated_and_neither_are_its_parts() -> None:
+    world = World(cluster_bodies())
+    for kind in ("Cluster", "KubeadmControlPlane", "MachineDeployment", "DevCluster"):
+        del world.cluster.objects[world.key(kind)]
+    plan = world.plan(cluster_bodies())
+    assert code(row(plan, "Cluster")) == (Action.REFUSE, "cluster-deleted-out-of-band")
+    for kind in ("KubeadmControlPlane", "MachineDeployment", "DevCluster"):
+        assert code(row(plan, kind)) == (Action.HOLD, "held-with-cluster")
+    assert not plan.writes
+
+
+def test_a_cluster_whose_create_was_interrupted_is_created() -> None:
+    key = next(ObjectKey.of(one) for one in cluster_bodies() if one["kind"] == "Cluster")
+    inventory = empty_inventory("north/alpha").widened([Entry(key=key, api_version="x/v1")], revision="c0")
+    plan = asyncio.run(read_and_plan(ModelCluster(), cluster_bodies(), inventory))
+    assert row(plan, "Cluster").action is Action.CREATE
+
+
+def test_another_object_deleted_by_hand_is_created_again() -> None:
+    world = World(cluster_bodies())
+    del world.cluster.objects[world.key("MachineHealthCheck")]
+    assert row(world.plan(cluster_bodies()), "MachineHealthCheck").action is Action.CREATE
+
+
+def test_a_cluster_with_another_uid_is_refused() -> None:
+    world = World(cluster_bodies())
+    world.edit("Cluster", uid="another")
+    plan = world.plan(cluster_bodies(workers=4))
+    assert code(row(plan, "Cluster")) == (Action.REFUSE, "uid-changed")
+    assert code(row(plan, "MachineDeployment")) == (Action.HOLD, "held-with-cluster")
+
+
+def test_an_object_of_another_target_is_refused_and_never_pruned() -> None:
+    world = World(cluster_bodies())
+    world.edit("ConfigMap", annotations={"clusterops.io/target": "south/beta"})
+    assert code(row(world.plan(cluster_bodies()), "ConfigMap")) == (Action.REFUSE, "owned-by-another-target")
+    dropped = world.plan(without(cluster_bodies(), "ConfigMap"))
+    assert code(row(dropped, "ConfigMap")) == (Action.HOLD, "moved-to-another-target")
+
+
+def test_what_the_topology_controller_made_is_neither_applied_nor_pruned() -> None:
+    world = World(cluster_bodies())
+    world.edit("ConfigMap", labels={"topology.cluster.x-k8s.io/owned": ""})
+    world.edit("Cluster", labels={"topology.cluster.x-k8s.io/owned": "", "clusterops.io/fleet": "demo"})
+    plan = world.plan(cluster_bodies())
+    assert code(row(plan, "ConfigMap")) == (Action.REFUSE, "topology-owned")
+    assert row(plan, "Cluster").action in {Action.UNCHANGED, Action.UPDATE}
+    dropped = world.plan(without(cluster_bodies(), "ConfigMap"))
+    assert code(row(dropped, "ConfigMap")) == (Action.HOLD, "topology-owned-kept")
+
+
+def test_an_unreadable_object_holds_itself_and_every_prune() -> None:
+    world = World(cluster_bodies())
+    world.cluster.unreadable = {world.key("Secret")}
+    plan = world.plan(without(cluster_bodies(workers=4), "ConfigMap"))
+    assert code(row(plan, "Secret")) == (Action.HOLD, "api-unavailable")
+    assert code(row(plan, "ConfigMap")) == (Action.HOLD, "not-all-readable")
+    assert row(plan, "MachineDeployment").action is Action.UPDATE
+
+
+def test_a_key_that_was_never_read_counts_as_unreadable() -> None:
+    plan = build_plan(
+        target=target(),
+        revision="c1",
+        rendered=rendered(cluster_bodies()),
+        live=LiveSet({}),
+        inventory=empty_inventory("north/alpha"),
+        predictions={},
+    )
+    assert {code(change) for change in plan.changes} == {(Action.HOLD, "not-read")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("Cluster", (Action.REFUSE, "cluster-delete-refused")),
+        ("MachineDeployment", (Action.REFUSE, "prune-not-allowed")),
+        ("KubeadmControlPlane", (Action.REFUSE, "prune-not-allowed")),
+        ("DevCluster", (Action.REFUSE, "prune-not-allowed")),
+        ("Secret", (Action.REFUSE, "prune-not-allowed")),
+        ("KubeadmConfigTemplate", (Action.HOLD, "still-referenced")),
+        ("ConfigMap", (Action.PRUNE, "")),
+        ("MachineHealthCheck", (Action.PRUNE, "")),
+    ],
+)
+def test_what_may_be_dropped_from_a_living_cluster(kind: str, expected: tuple[Action, str]) -> None:
+    world = World(cluster_bodies())
+    assert code(row(world.plan(without(cluster_bodies(), kind)), kind)) == expected
+
+
+def test_a_dropped_secret_that_a_live_object_names_is_never_pruned() -> None:
+    bodies = cluster_bodies(infrastructure="OpenStackCluster")
+    bodies[6]["spec"] = {"identityRef": {"name": "alpha-cloud"}}
+    world = World(bodies)
+    dropped = row(world.plan(without(bodies, "Secret")), "Secret")
+    assert code(dropped) == (Action.REFUSE, "never-pruned")
+    assert dropped.reason is not None
+    assert "OpenStackCluster north/alpha" in dropped.reason.message
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        {"helm.sh/resource-policy": "keep"},
+        {"kustomize.toolkit.fluxcd.io/prune": "disabled"},
+        {"argocd.argoproj.io/sync-options": "Validate=false, Prune=false"},
+        {"argocd.argoproj.io/sync-options": "Delete=confirm"},
+    ],
+)
+def test_an_annotation_keeps_an_object(annotations: dict[str, str]) -> None:
+    world = World(cluster_bodies())
+    world.edit("ConfigMap", annotations=annotations)
+    dropped = world.plan(without(cluster_bodies(), "ConfigMap"))
+    assert code(row(dropped, "ConfigMap")) == (Action.HOLD, "kept-by-annotation")
+
+
+def test_with_a_dropped_cluster_its_group_stays_and_the_hint_says_how_to_get_it_back() -> None:
+    world = World(cluster_bodies())
+    only_notes = [one for one in cluster_bodies() if one["kind"] == "ConfigMap"]
+    plan = world.plan(only_notes)
+    refused = row(plan, "Cluster")
+    assert refused.reason is not None
+    assert "git restore --source=" in refused.reason.hint
+    assert "clusters/north/alpha" in refused.reason.hint
+    for kind in ("KubeadmControlPlane", "MachineDeployment", "DevCluster", "DevMachineTemplate", "MachineHealthCheck"):
+        assert code(row(plan, kind)) == (Action.HOLD, "held-with-cluster")
+    assert not plan.writes
+
+
+def test_namespaces_and_definitions_are_never_pruned() -> None:
+    namespace = body("v1", "Namespace", "north", None)
+    definition = body(
+        "apiextensions.k8s.io/v1", "CustomResourceDefinition", "things.x.io", None, spec={"group": "x.io"}
+    )
+    world = World([namespace, definition, *cluster_bodies()])
+    plan = world.plan(cluster_bodies())
+    assert code(row(plan, "Namespace")) == (Action.REFUSE, "never-pruned")
+    assert code(row(plan, "CustomResourceDefinition")) == (Action.REFUSE, "never-pruned")
+
+
+def test_a_template_waits_for_the_rollout_that_leaves_it() -> None:
+    spare = body("infrastructure.cluster.x-k8s.io/v1beta2", "SpareMachineTemplate", "old", spec={"x": 1})
+    world = World([*cluster_bodies(), spare])
+    world.cluster.set_status(
+        world.key("MachineDeployment"), {"observedGeneration": 1, "replicas": 3, "upToDateReplicas": 1}
+    )
+    assert code(row(world.plan(cluster_bodies()), "SpareMachineTemplate")) == (Action.HOLD, "still-rolling")
+    world.cluster.set_status(
+        world.key("MachineDeployment"), {"observedGeneration": 1, "replicas": 2, "upToDateReplicas": 2}
+    )
+    assert row(world.plan(cluster_bodies()), "SpareMachineTemplate").action is Action.PRUNE
+
+
+def test_a_kind_that_is_not_served_waits_unless_the_plan_brings_it() -> None:
+    thing = body("x.io/v1", "Thing", "a", spec={})
+    cluster = ModelCluster()
+    cluster.unserved = {("x.io", "Thing")}
+    inventory = empty_inventory("north/alpha")
+    plan = asyncio.run(read_and_plan(cluster, [thing], inventory))
+    assert code(row(plan, "Thing")) == (Action.HOLD, "kind-not-served")
+    spec = {"group": "x.io", "names": {"kind": "Thing"}}
+    definition = body("apiextensions.k8s.io/v1", "CustomResourceDefinition", "things.x.io", None, spec=spec)
+    brought = asyncio.run(read_and_plan(cluster, [thing, definition], inventory))
+    assert row(brought, "Thing").action is Action.CREATE
+
+
+def predicted(world: World, bodies: Bodies, problem: Problem) -> Plan:
+    wanted = rendered(bodies)
+    live = asyncio.run(world.cluster.read({*wanted.keys, *world.inventory.keys}))
+    asked = may_differ(wanted, live, world.inventory)
+    return build_plan(
+        target=target(),
+        revision="c1",
+        rendered=wanted,
+        live=live,
+        inventory=world.inventory,
+        predictions={manifest.key: problem for manifest in asked},
+    )
+
+
+def test_a_forbidden_dry_run_falls_back_to_the_difference_at_first_sight() -> None:
+    world = World(cluster_bodies())
+    problem = Problem(code="api-forbidden", subject="x", message="patch is forbidden")
+    plan = predicted(world, cluster_bodies(workers=4), problem)
+    assert row(plan, "MachineDeployment").action is Action.UPDATE
+    assert [warning.code for warning in plan.warnings] == ["dry-run-forbidden"]
+
+
+def test_a_dry_run_that_could_not_be_judged_holds() -> None:
+    world = World(cluster_bodies())
+    problem = Problem(code="object-changed", subject="x", message="moved", retry=Retry.BACKOFF)
+    plan = predicted(world, cluster_bodies(workers=4), problem)
+    assert code(row(plan, "MachineDeployment")) == (Action.HOLD, "object-changed")
+
+
+def test_an_invalid_secret_is_refused_without_its_value() -> None:
+    world = World(cluster_bodies())
+    changed = cluster_bodies()
+    changed[0]["stringData"] = {"token": "CANARY-9"}
+    problem = Problem(
+        code="object-invalid", subject="Secret", message='data[token]: Invalid value: "CANARY-9": too long'
+    )
+    plan = predicted(world, changed, problem)
+    assert code(row(plan, "Secret")) == (Action.REFUSE, "object-invalid")
+    assert "CANARY" not in repr(plan_to_json(plan))
+
+
+def test_a_retained_manager_without_value_differences_is_an_ownership_update() -> None:
+    """Somebody took a field and gave it the same value: the next apply takes part in it again, without force."""
+    world = World(cluster_bodies())
+    key = world.key("MachineDeployment")
+    world.cluster.edit(key, lambda raw: raw["spec"].update(replicas=9), manager="kubectl-edit")
+    world.cluster.edit(key, lambda raw: raw["spec"].update(replicas=2), manager="kubectl-edit")
+    changed = row(world.plan(cluster_bodies()), "MachineDeployment")
+    assert (changed.action, changed.fields) == (Action.UPDATE, ())
+    world.apply(cluster_bodies())
+    assert row(world.plan(cluster_bodies()), "MachineDeployment").action is Action.UNCHANGED
+
+
+def test_a_lost_inventory_is_found_again_by_our_manager() -> None:
+    world = World(cluster_bodies())
+    known = world.inventory
+    world.inventory = empty_inventory("north/alpha")
+    world.apply(cluster_bodies())
+    assert world.inventory.entries == known.entries
+    assert all(entry.state is EntryState.APPLIED for entry in known.entries.values())
