@@ -12,10 +12,10 @@ from clusterops.controller.by_hand import Asked, apply_by_hand, gone_targets, pl
 from clusterops.controller.clock import SystemClock, Ticks
 from clusterops.controller.daemon import Daemon
 from clusterops.controller.lease import FleetLease, Gate
-from clusterops.controller.reconcile import Doors
 from clusterops.controller.records import Records
 from clusterops.controller.verdicts import Verdicts
 from clusterops.controller.wishes import Wishes
+from clusterops.controller.work import Doors
 from clusterops.kube import KubeCluster
 from clusterops.model.fleet import Fleet, Target
 from clusterops.model.report import Outcome

@@ -11,9 +11,10 @@ from clusterops.model.inventory import Entry, Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet
 from clusterops.model.manifest import Manifest, Provenance, RenderedSet
+from clusterops.model.neighbours import NOBODY, Neighbours
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem
-from clusterops.plan import build_plan, may_differ
+from clusterops.plan import also_read, build_plan, may_differ, neighbourhood, prepare
 from clusterops.ports import Cluster
 
 NORTH_ALPHA = "north/alpha"
@@ -184,8 +185,25 @@ async def read_and_plan(
     """What the controller does before a verdict: read, dry-run what may differ, plan."""
     wanted = rendered(bodies, inputs=inputs)
     live: LiveSet = await cluster.read({*wanted.keys, *inventory.keys})
-    asked = may_differ(wanted, live, inventory) if dry_run else ()
-    predictions: dict[ObjectKey, LiveObject | Problem] = await predict(cluster, asked, live)
+    while more := also_read(wanted, live, inventory):
+        live = LiveSet({**live.objects, **(await cluster.read(more)).objects})
+    prepared = prepare(wanted, live, inventory)
+    asked = may_differ(prepared, live) if dry_run else ()
+    forced = [key for key, one in prepared.wanted.items() if one.takes]
+    predictions: dict[ObjectKey, LiveObject | Problem] = await predict(cluster, asked, live, forced=forced)
+    neighbours = NOBODY
+    while queries := neighbourhood(prepared, live, inventory, neighbours):
+        answers = {
+            one: await cluster.list_objects(one.group, one.kind, namespace=one.namespace, labels=one.labels)
+            for one in sorted(queries)
+        }
+        neighbours = Neighbours({**neighbours.answers, **answers})
     return build_plan(
-        target=target(), revision="c1", rendered=wanted, live=live, inventory=inventory, predictions=predictions
+        target=target(),
+        revision="c1",
+        prepared=prepared,
+        live=live,
+        inventory=inventory,
+        predictions=predictions,
+        neighbours=neighbours,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from clusterops.errors import ClusterOpsError, TransientError
 from clusterops.model.key import ObjectKey
@@ -14,9 +14,16 @@ from clusterops.ports import Cluster
 
 
 async def predict(
-    cluster: Cluster, manifests: Iterable[Manifest], live: LiveSet, *, concurrency: int = 16
+    cluster: Cluster,
+    manifests: Iterable[Manifest],
+    live: LiveSet,
+    *,
+    forced: Collection[ObjectKey] = (),
+    concurrency: int = 16,
 ) -> dict[ObjectKey, LiveObject | Problem]:
     """Server-side dry runs of ``plan.may_differ``, ``concurrency`` at once; a refused one is its Problem.
+
+    ``forced`` are those that are to take fields from others.
 
     They carry the uid but no resourceVersion: status moves all the time and a dry run writes nothing. Raises
     TransientError when the API server cannot be asked.
@@ -26,7 +33,8 @@ async def predict(
     async def one(manifest: Manifest) -> tuple[ObjectKey, LiveObject | Problem]:
         there = live.found(manifest.key)
         async with gate:
-            return manifest.key, await _dry_run(cluster, manifest, uid=there.uid if there else "")
+            uid, force = there.uid if there else "", manifest.key in forced
+            return manifest.key, await _dry_run(cluster, manifest, uid=uid, force=force)
 
     tasks: list[asyncio.Task[tuple[ObjectKey, LiveObject | Problem]]] = []
     try:
@@ -37,9 +45,9 @@ async def predict(
     return dict(task.result() for task in tasks)
 
 
-async def _dry_run(cluster: Cluster, manifest: Manifest, *, uid: str) -> LiveObject | Problem:
+async def _dry_run(cluster: Cluster, manifest: Manifest, *, uid: str, force: bool) -> LiveObject | Problem:
     try:
-        return await cluster.apply(manifest.body, uid=uid, dry_run=True)
+        return await cluster.apply(manifest.body, uid=uid, force=force, dry_run=True)
     except TransientError as error:
         if error.code == "object-changed":
             return Problem.of(error)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from clusterops.controller.commits import Commit
 from clusterops.controller.due import gone_target
 from clusterops.controller.lease import FleetLease
-from clusterops.controller.reconcile import Doors, Work, draft_plan, reconcile
+from clusterops.controller.reconcile import draft_plan, reconcile
+from clusterops.controller.work import Doors, Work
 from clusterops.errors import RefusedError, TransientError
 from clusterops.model.fleet import Fleet, Mode, Target
 from clusterops.model.problem import Problem, Retry

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from clusterops.controller.reconcile import Work
+from clusterops.controller.work import Work
 from clusterops.model.fleet import Fleet, Mode
 from clusterops.model.key import ObjectKey
 from clusterops.model.problem import Problem, Retry

@@ -11,11 +11,12 @@ from clusterops.controller.commits import Commit
 from clusterops.controller.due import Due, Memory, counts_of, find_due, gone_target
 from clusterops.controller.history import History
 from clusterops.controller.lease import FleetLease, Gate
-from clusterops.controller.reconcile import Doors, Work, reconcile, unforeseen
+from clusterops.controller.reconcile import reconcile, unforeseen
 from clusterops.controller.requests import Requests
 from clusterops.controller.resume import Share, revision_of, shares, standing
 from clusterops.controller.schedule import Schedule
 from clusterops.controller.verdicts import Verdicts
+from clusterops.controller.work import Doors, Work
 from clusterops.errors import ClusterOpsError, TransientError
 from clusterops.model.fleet import Fleet, Mode, Target
 from clusterops.model.problem import Problem, Retry

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from clusterops.controller.reconcile import Work
+from clusterops.controller.work import Work
 from clusterops.errors import ClusterOpsError
 from clusterops.model.canonical import digest_of
 from clusterops.model.fleet import Fleet, PlainRecipe, Target

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from clusterops.apply import apply_plan, needs_replan, predict
-from clusterops.controller.clock import Ticks
-from clusterops.controller.records import Record, Records
+from clusterops.apply import apply_plan, needs_replan
+from clusterops.controller.planning import plan_target
+from clusterops.controller.records import Record
+from clusterops.controller.work import CommitView, Doors, Work
 from clusterops.errors import ClusterOpsError
 from clusterops.health import wait_settled, waits_for
 from clusterops.model.fleet import Mode, Target
@@ -21,64 +22,12 @@ from clusterops.model.manifest import RenderedSet, empty_set
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import ApplyReport, HealthReport, Outcome, Stage
-from clusterops.model.revision import Snapshot
-from clusterops.plan import build_plan, may_differ
-from clusterops.ports import Clock, Cluster, Renderer
-from clusterops.telemetry import Logger, Metrics
+from clusterops.telemetry import Logger
 
 WRITERS_FIRST_S: Final = 10.0
 """Longest that the first look at health waits while every slot writes."""
 REPLANS: Final = 3
 """How often one pass reads and plans again because an object changed under its hands."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """One target of one commit. ``gone`` means that git no longer has it; ``inputs`` is its render fingerprint."""
-
-    target: Target
-    snapshot: Snapshot
-    commit: str
-    """The commit whose verdict waits for this, which may be older than the snapshot's."""
-    inputs: str = ""
-    gone: bool = False
-    settle_timeout_s: float
-    """The fleet's ``rollout.settleTimeout``; 0: do not wait for health at all."""
-
-    @property
-    def revision(self) -> str:
-        """``main@3b9e0d1``"""
-        of = self.snapshot.revision
-        return replace(of, commit=self.commit).text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doors:
-    """What a pass works through. ``slots`` bounds the passes that write at once."""
-
-    renderer: Renderer
-    cluster: Cluster
-    records: Records
-    clock: Clock
-    ticks: Ticks
-    """For waiting on health."""
-    logger: Logger
-    metrics: Metrics
-    slots: asyncio.Semaphore
-    concurrency: int = 16
-
-
-class CommitView(Protocol):
-    """What one target's pass sees of its commit."""
-
-    async def rendered(self) -> None:
-        """Called once, rendered or failed. Returns when all targets of the commit are that far."""
-
-    async def verdict(self, outcome: Outcome) -> Problem | None:
-        """Called once with the draft. Returns when the whole commit is judged: None is go, else why not."""
-
-    def progress(self, outcome: Outcome) -> None:
-        """Called when a later stage begins or its report moves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,29 +87,6 @@ async def draft_plan(work: Work, doors: Doors, commit: CommitView) -> Draft:
     return Draft(outcome=replace(at, finished_at=doors.clock.now()), rendered=rendered, record=record)
 
 
-async def plan_target(work: Work, doors: Doors, rendered: RenderedSet, record: Record) -> Plan:
-    """Reads what the target has and had, dry-runs what may differ, and plans."""
-    inventory = record.inventory
-    live = await doors.cluster.read(sorted({*rendered.keys, *inventory.keys}))
-    doubtful = may_differ(rendered, live, inventory)
-    predictions = await predict(doors.cluster, doubtful, live, concurrency=doors.concurrency)
-    plan = build_plan(
-        target=work.target,
-        revision=work.revision,
-        rendered=rendered,
-        live=live,
-        inventory=inventory,
-        predictions=predictions,
-    )
-    return replace(plan, warnings=(*_of_render(rendered), *plan.warnings))
-
-
-def _of_render(rendered: RenderedSet) -> tuple[Problem, ...]:
-    """What a render leaves out or doubts, for whoever reads the plan."""
-    hooks = (Problem(code="object-skipped", subject=each.key.label, message=each.reason) for each in rendered.skipped)
-    return (*rendered.warnings, *hooks)
-
-
 async def _carry_out(work: Work, doors: Doors, draft: Draft) -> Outcome:
     """Applies the plan; where an object changed meanwhile, reads and plans again, at most REPLANS times."""
     outcome, plan = replace(draft.outcome, stage=Stage.APPLY), draft.outcome.plan
@@ -189,7 +115,7 @@ async def _settle(
     outcome = replace(outcome, stage=Stage.HEALTH)
     await draft.record.applied(outcome)
     waiting = asyncio.ensure_future(
-        _watch_health(work, doors, draft, lambda health: commit.progress(replace(outcome, health=health)))
+        _watch_health(work, doors, outcome, lambda health: commit.progress(replace(outcome, health=health)))
     )
     stop = asyncio.ensure_future(interrupted.wait())
     try:
@@ -206,15 +132,16 @@ async def _settle(
 
 
 async def _watch_health(
-    work: Work, doors: Doors, draft: Draft, on_change: Callable[[HealthReport], None]
+    work: Work, doors: Doors, outcome: Outcome, on_change: Callable[[HealthReport], None]
 ) -> HealthReport:
     """Lets the writers of a large commit go first for a while: nothing settles faster for being looked at."""
     begun_s = doors.clock.boottime_s()
     while doors.slots.locked() and doors.clock.boottime_s() - begun_s < WRITERS_FIRST_S:
         await doors.ticks.sleep(0)
+    assert outcome.plan is not None
     return await wait_settled(
         doors.cluster,
-        draft.rendered.keys,
+        tuple(change.key for change in outcome.plan.changes if change.desired is not None),
         deadline_s=work.settle_timeout_s,
         clock=doors.ticks,
         on_change=on_change,

@@ -16,6 +16,7 @@ from clusterops.errors import ClusterOpsError, RefusedError, TerminalError
 from clusterops.model.fleet import Target
 from clusterops.model.inventory import Entry, Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
+from clusterops.model.live import LiveSet
 from clusterops.model.report import ApplyReport, Outcome, Stage
 from clusterops.model.revision import Revision
 from clusterops.ports import Clock, Cluster
@@ -38,7 +39,7 @@ from clusterops.status import (
     write_fleet,
 )
 from clusterops.status.conditions import reason_of
-from clusterops.status.fleet_target import unstored_target
+from clusterops.status.fleet_target import stored_target, unstored_target
 
 UNTOLD: Final = frozenset({"superseded", "target-suspended"})
 """Endings that are no news: a newer commit, or a person, wanted it so."""
@@ -73,6 +74,19 @@ class Record:
                 "ClusterOps is paused for this target",
                 hint=f"`clusterops resume {self.target.name}` goes on",
             )
+
+    @property
+    def keys(self) -> tuple[ObjectKey, ...]:
+        """Of the FleetTarget, where there is one."""
+        return (self.stored.key,) if self.stored is not None and self.stored.stored else ()
+
+    def refreshed(self, live: LiveSet) -> None:
+        """Takes the FleetTarget as just read: a watch that was cut may not have told of a pause yet."""
+        for key in self.keys:
+            found = live.found(key)
+            if found is not None:
+                self.stored = stored_target(found)
+                self.records.learn(self.stored)
 
     async def widen(self, entries: Sequence[Entry], *, revision: str) -> None:
         """Before the first apply: what is about to exist is ours, whatever happens next."""

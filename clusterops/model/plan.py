@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from clusterops.model.impact import Impact
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
@@ -54,15 +55,43 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A field that git sets and that is not sent: another manager owns it by right, or it is drift to be reported."""
+
+    pointer: str
+    manager: str
+    git: Any
+    live: Any
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """A field that is applied alone, with its live value, as another manager of ours before git gives it up."""
+
+    pointer: str
+    value: Any
+    manager: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What happens to one object. ``reason`` says why for hold and refuse; ``desired`` is None for prune."""
+    """What happens to one object. ``reason`` says why for hold and refuse; ``desired`` is None for prune.
+
+    ``desired`` is what is sent, ``written`` what git says: they differ in the name of a rotated template, in
+    references to it, and in fields that are ``left`` to others. ``fields`` are told as the author wrote them.
+    """
 
     key: ObjectKey
     action: Action
     desired: Manifest | None = None
+    written: Manifest | None = None
     live: LiveObject | None = None
     fields: tuple[FieldChange, ...] = ()
     takes: tuple[Taken, ...] = ()
+    left: tuple[Left, ...] = ()
+    hands_over: tuple[HandedOver, ...] = ()
+    impact: Impact | None = None
     reason: Problem | None = None
 
     @property

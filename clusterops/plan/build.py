@@ -13,21 +13,44 @@ from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet
 from clusterops.model.manifest import Manifest, RenderedSet
+from clusterops.model.neighbours import NOBODY, Neighbours, Query
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem
+from clusterops.plan import generations, impact, rules
 from clusterops.plan.decide import Situation, decide, refuse
-from clusterops.plan.fields import comparable, diff, our_tree, ownership_differs, sendable
+from clusterops.plan.fields import comparable, diff, our_tree, ownership_differs
 from clusterops.plan.leaves import leaves, merged_tree, owned
+from clusterops.plan.naming import as_author_wrote
+from clusterops.plan.prepare import Prepared
 from clusterops.plan.prune import held_group, held_with_cluster, prunes
+from clusterops.plan.wanted import Wanted
 
 
-def may_differ(rendered: RenderedSet, live: LiveSet, inventory: Inventory) -> tuple[Manifest, ...]:
+def may_differ(prepared: Prepared, live: LiveSet) -> tuple[Manifest, ...]:
     """The objects that need a server-side dry run: live, not in deletion, and different at first sight.
 
     In the order of keys, as they would be sent. All others are certainly unchanged, created or not ours to touch.
     """
-    found = [(sendable(manifest), live.found(manifest.key)) for manifest in rendered.manifests]
+    found = [(manifest, live.found(manifest.key)) for manifest in prepared.manifests]
     return tuple(manifest for manifest, there in found if there is not None and _may_differ(manifest, there))
+
+
+def neighbourhood(
+    prepared: Prepared, live: LiveSet, inventory: Inventory, neighbours: Neighbours = NOBODY
+) -> frozenset[Query]:
+    """The lists that the plan still has to see beyond the target; empty for a target that is as git wants it.
+
+    Ask again with the answers until it is empty.
+    """
+    changed = [key for key, one in prepared.wanted.items() if _changes(one.manifest, live.found(key))]
+    asked = impact.queries(changed, prepared.wanted, live, neighbours) | generations.queries(
+        prepared.wanted, live, inventory
+    )
+    return frozenset(query for query in asked if query not in neighbours)
+
+
+def _changes(manifest: Manifest, there: LiveObject | None) -> bool:
+    return there is None or _may_differ(manifest, there)
 
 
 def _may_differ(manifest: Manifest, there: LiveObject) -> bool:
@@ -42,26 +65,56 @@ def build_plan(
     *,
     target: Target,
     revision: str,
-    rendered: RenderedSet,
+    prepared: Prepared,
     live: LiveSet,
     inventory: Inventory,
     predictions: Mapping[ObjectKey, LiveObject | Problem],
+    neighbours: Neighbours = NOBODY,
 ) -> Plan:
     """What would be done to ``target``. Pure and total: every doubt becomes a row that holds or refuses.
 
-    ``live`` holds every key of ``rendered`` and of ``inventory``; one that is missing counts as unreadable.
-    ``predictions`` are the answers of the dry runs of ``may_differ``; without one, the difference at first sight
-    counts. A rendered set that no file was read for (``manifest.empty_set``) is a target that is gone from git; any
-    other empty one holds everything. O(objects * references).
+    ``live`` holds every key of ``prepared``, of ``inventory`` and of ``also_read``; one that is missing counts as
+    unreadable. ``predictions`` are the answers of the dry runs of ``may_differ``; without one, the difference at first
+    sight counts. ``neighbours`` answer ``neighbourhood``. A rendered set that no file was read for
+    (``manifest.empty_set``) is a target that is gone from git; any other empty one holds everything.
+    O(objects * references).
     """
-    desired = {manifest.key: sendable(manifest) for manifest in rendered.manifests}
-    situation = Situation(target=target.name, desired=desired, live=live, inventory=inventory, predictions=predictions)
-    if not desired and rendered.provenance.inputs:
+    rendered, wanted = prepared.rendered, prepared.wanted
+    situation = Situation(
+        target=target.name,
+        desired={key: one.manifest for key, one in wanted.items()},
+        live=live,
+        inventory=inventory,
+        predictions=predictions,
+        neighbours=neighbours,
+    )
+    if not wanted and rendered.provenance.inputs:
         return _plan(situation, revision, rendered, (), tuple(_empty_render(situation)))
-    rows = tuple(decide(manifest, situation) for manifest in desired.values())
+    rows = _refused(tuple(_row(one, situation) for one in wanted.values()), rules.refusals(wanted, live, neighbours))
     held = held_group(situation, rows)
     kept = tuple(_held(row) if row.key in held else row for row in rows)
-    return _plan(situation, revision, rendered, kept, prunes(situation, held))
+    changes = (*kept, *prunes(situation, held))
+    effects = impact.impacts(changes, wanted, live, neighbours)
+    told = [replace(change, impact=effects.get(change.key)) for change in changes]
+    return _plan(situation, revision, rendered, tuple(told[: len(kept)]), tuple(told[len(kept) :]))
+
+
+def _row(wanted: Wanted, situation: Situation) -> Change:
+    row = replace(
+        decide(wanted.manifest, situation),
+        written=wanted.written,
+        takes=wanted.takes,
+        left=wanted.left,
+        hands_over=wanted.hands_over,
+    )
+    return as_author_wrote(row, wanted, situation.live)
+
+
+def _refused(rows: tuple[Change, ...], refusals: Mapping[ObjectKey, Problem]) -> tuple[Change, ...]:
+    return tuple(
+        replace(row, action=Action.REFUSE, reason=refusals[row.key]) if row.key in refusals and row.writes else row
+        for row in rows
+    )
 
 
 def _held(row: Change) -> Change:

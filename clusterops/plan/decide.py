@@ -11,6 +11,7 @@ from clusterops.model.inventory import EntryState, Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject, LiveSet, Unreadable
 from clusterops.model.manifest import Manifest
+from clusterops.model.neighbours import NOBODY, Neighbours
 from clusterops.model.plan import Action, Change, FieldChange
 from clusterops.model.problem import Problem, Retry
 from clusterops.plan.fields import (
@@ -43,6 +44,7 @@ class Situation:
     live: LiveSet
     inventory: Inventory
     predictions: Mapping[ObjectKey, Prediction] = field(default_factory=dict)
+    neighbours: Neighbours = NOBODY
 
     def read(self, key: ObjectKey) -> LiveObject | Absent | Unreadable:
         """A key that was never asked for is as good as unreadable."""

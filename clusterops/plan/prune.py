@@ -29,6 +29,7 @@ from clusterops.model.live import Absent, LiveObject, Unreadable
 from clusterops.model.plan import Action, Change
 from clusterops.model.problem import Problem
 from clusterops.plan.decide import BLOCKING, Situation, hold, is_ours, is_topology_owned, other_target, refuse
+from clusterops.plan.generations import in_use
 
 _PRUNABLE: Final = frozenset({("", "ConfigMap"), (CORE, "MachineHealthCheck"), (ADDONS, "ClusterResourceSet")})
 _HELM: Final = "helm.sh/resource-policy"
@@ -190,6 +191,10 @@ def _template_in_use(key: ObjectKey, situation: Situation) -> Problem | None:
     if is_shared(situation.target):
         message = "is shared: other targets may refer to it"
         return refuse("prune-not-allowed", key, message, _by_hand(key))
+    there = situation.live.found(key)
+    cloned = in_use(there, situation.neighbours) if there is not None else None
+    if cloned is not None:
+        return cloned
     for other in sorted(situation.live):
         found = situation.live.found(other)
         if found is not None and (is_pool(other) or is_control_plane(other)) and _rolling(found):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from clusterops.model.plan import MISSING, Action, Change, FieldChange, Plan
-from clusterops.plan.impact import phrases
+from clusterops.plan.phrases import phrases
 
 _SIGNS: Final = {
     Action.CREATE: "+",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from clusterops.controller.due import GONE, Due, Memory, counts_of, find_due, gone_target, inputs_of
-from clusterops.controller.reconcile import Work
+from clusterops.controller.work import Work
 from clusterops.model.fleet import Target
 from clusterops.model.inventory import empty_inventory
 from clusterops.model.manifest import RenderedSet

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from clusterops.controller.commits import Commit
-from clusterops.controller.reconcile import Work
+from clusterops.controller.work import Work
 from clusterops.model.fleet import Fleet, FleetFile, Mode, PlainRecipe, Target
 from clusterops.model.report import Outcome, Stage
 from clusterops.model.revision import Revision, Snapshot

@@ -13,7 +13,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveSet
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
-from clusterops.plan import build_plan, may_differ, plan_to_json
+from clusterops.plan import build_plan, may_differ, plan_to_json, prepare
 from clusterops.telemetry import build_logger
 from tests.fleet_objects import MemoryStore, body, cluster_bodies, read_and_plan, rendered, target
 from tests.model_cluster import ModelCluster
@@ -133,7 +133,7 @@ def test_a_key_that_was_never_read_counts_as_unreadable() -> None:
     plan = build_plan(
         target=target(),
         revision="c1",
-        rendered=rendered(cluster_bodies()),
+        prepared=prepare(rendered(cluster_bodies()), LiveSet({}), empty_inventory("north/alpha")),
         live=LiveSet({}),
         inventory=empty_inventory("north/alpha"),
         predictions={},
@@ -238,11 +238,12 @@ def test_a_kind_that_is_not_served_waits_unless_the_plan_brings_it() -> None:
 def predicted(world: World, bodies: Bodies, problem: Problem) -> Plan:
     wanted = rendered(bodies)
     live = asyncio.run(world.cluster.read({*wanted.keys, *world.inventory.keys}))
-    asked = may_differ(wanted, live, world.inventory)
+    prepared = prepare(wanted, live, world.inventory)
+    asked = may_differ(prepared, live)
     return build_plan(
         target=target(),
         revision="c1",
-        rendered=wanted,
+        prepared=prepared,
         live=live,
         inventory=world.inventory,
         predictions={manifest.key: problem for manifest in asked},

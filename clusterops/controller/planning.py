@@ -1,0 +1,90 @@
+"""From a rendered target to its plan: what is read, what is dry-run, and what lives around it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from clusterops.apply import predict
+from clusterops.controller.records import Record
+from clusterops.controller.work import Doors, Work
+from clusterops.errors import ClusterOpsError
+from clusterops.model.inventory import Inventory
+from clusterops.model.live import LiveObject, LiveSet
+from clusterops.model.manifest import RenderedSet
+from clusterops.model.neighbours import NOBODY, Neighbours, Query
+from clusterops.model.plan import Plan
+from clusterops.model.problem import Problem
+from clusterops.plan import Prepared, also_read, build_plan, may_differ, neighbourhood, prepare
+from clusterops.ports import Cluster
+
+ROUNDS: Final = 6
+"""Of reading what the last reading has shown to be of interest; each rule follows at most two references."""
+
+
+async def plan_target(work: Work, doors: Doors, rendered: RenderedSet, record: Record) -> Plan:
+    """Reads what the target has and had, dry-runs what may differ, looks around it where that matters, and plans."""
+    live = await _read(doors.cluster, rendered, record)
+    record.refuse_suspended()
+    inventory = record.inventory
+    prepared = prepare(rendered, live, inventory)
+    predictions = await predict(
+        doors.cluster,
+        may_differ(prepared, live),
+        live,
+        forced=[key for key, one in prepared.wanted.items() if one.takes],
+        concurrency=doors.concurrency,
+    )
+    plan = build_plan(
+        target=work.target,
+        revision=work.revision,
+        prepared=prepared,
+        live=live,
+        inventory=inventory,
+        predictions=predictions,
+        neighbours=await _look_around(doors.cluster, prepared, live, inventory),
+    )
+    return replace(plan, warnings=(*_of_render(rendered), *plan.warnings))
+
+
+async def _read(cluster: Cluster, rendered: RenderedSet, record: Record) -> LiveSet:
+    """What git wants, what the inventory holds, and whatever these lead to; and the FleetTarget once more."""
+    inventory = record.inventory
+    live = await cluster.read(sorted({*rendered.keys, *inventory.keys, *record.keys}))
+    record.refreshed(live)
+    for _ in range(ROUNDS):
+        more = also_read(rendered, live, inventory)
+        if not more:
+            break
+        found = await cluster.read(sorted(more))
+        live = LiveSet({**live.objects, **found.objects})
+    return live
+
+
+async def _look_around(cluster: Cluster, prepared: Prepared, live: LiveSet, inventory: Inventory) -> Neighbours:
+    """Lists, in rounds, until the plan asks for nothing more. Raises TransientError when nobody can be asked."""
+    neighbours = NOBODY
+    for _ in range(ROUNDS):
+        more = sorted(neighbourhood(prepared, live, inventory, neighbours))
+        if not more:
+            break
+        found = await asyncio.gather(*(_list(cluster, query) for query in more))
+        neighbours = Neighbours({**neighbours.answers, **dict(zip(more, found, strict=True))})
+    return neighbours
+
+
+async def _list(cluster: Cluster, query: Query) -> tuple[LiveObject, ...] | Problem:
+    try:
+        return await cluster.list_objects(query.group, query.kind, namespace=query.namespace, labels=query.labels)
+    except ClusterOpsError as error:
+        if error.code != "api-forbidden":
+            raise
+        return Problem.of(error)
+
+
+def _of_render(rendered: RenderedSet) -> Iterable[Problem]:
+    """What a render leaves out or doubts, for whoever reads the plan."""
+    hooks = (Problem(code="object-skipped", subject=each.key.label, message=each.reason) for each in rendered.skipped)
+    return (*rendered.warnings, *hooks)

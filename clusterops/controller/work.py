@@ -1,0 +1,65 @@
+"""What a pass is given: one target of one commit, and the doors that it works through."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from clusterops.controller.clock import Ticks
+from clusterops.controller.records import Records
+from clusterops.model.fleet import Target
+from clusterops.model.problem import Problem
+from clusterops.model.report import Outcome
+from clusterops.model.revision import Snapshot
+from clusterops.ports import Clock, Cluster, Renderer
+from clusterops.telemetry import Logger, Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One target of one commit. ``gone`` means that git no longer has it; ``inputs`` is its render fingerprint."""
+
+    target: Target
+    snapshot: Snapshot
+    commit: str
+    """The commit whose verdict waits for this, which may be older than the snapshot's."""
+    inputs: str = ""
+    gone: bool = False
+    settle_timeout_s: float
+    """The fleet's ``rollout.settleTimeout``; 0: do not wait for health at all."""
+
+    @property
+    def revision(self) -> str:
+        """``main@3b9e0d1``"""
+        of = self.snapshot.revision
+        return replace(of, commit=self.commit).text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What a pass works through. ``slots`` bounds the passes that write at once."""
+
+    renderer: Renderer
+    cluster: Cluster
+    records: Records
+    clock: Clock
+    ticks: Ticks
+    """For waiting on health."""
+    logger: Logger
+    metrics: Metrics
+    slots: asyncio.Semaphore
+    concurrency: int = 16
+
+
+class CommitView(Protocol):
+    """What one target's pass sees of its commit."""
+
+    async def rendered(self) -> None:
+        """Called once, rendered or failed. Returns when all targets of the commit are that far."""
+
+    async def verdict(self, outcome: Outcome) -> Problem | None:
+        """Called once with the draft. Returns when the whole commit is judged: None is go, else why not."""
+
+    def progress(self, outcome: Outcome) -> None:
+        """Called when a later stage begins or its report moves."""

@@ -1,0 +1,46 @@
+"""What git says, made ready to be sent: names of templates chosen, fields of other owners left out.
+
+The plan chooses, not the render: both depend on what is live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from clusterops.model.inventory import Inventory
+from clusterops.model.key import ObjectKey
+from clusterops.model.live import LiveSet
+from clusterops.model.manifest import Manifest, RenderedSet
+from clusterops.plan.fields import sendable
+from clusterops.plan.naming import named, named_after
+from clusterops.plan.ownership import settle_owners
+from clusterops.plan.rules import also_looked_at
+from clusterops.plan.wanted import Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A rendered set as it would be sent. ``wanted`` is by the key that an object is sent under."""
+
+    rendered: RenderedSet
+    wanted: Mapping[ObjectKey, Wanted]
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        return tuple(one.manifest for one in self.wanted.values())
+
+
+def also_read(rendered: RenderedSet, live: LiveSet, inventory: Inventory) -> frozenset[ObjectKey]:
+    """Keys outside the target and its inventory that the plan has to see; ask again once they are read."""
+    manifests = [sendable(manifest) for manifest in rendered.manifests]
+    asked = named_after(manifests, live, inventory) | also_looked_at(manifests, live)
+    return frozenset(key for key in asked if key not in live.objects)
+
+
+def prepare(rendered: RenderedSet, live: LiveSet, inventory: Inventory) -> Prepared:
+    """In the order of the rendered set. Pure; O(objects * references)."""
+    manifests = [sendable(manifest) for manifest in rendered.manifests]
+    rows = named(manifests, live, inventory)
+    settled = (settle_owners(row, live.found(row.manifest.key), inventory) for row in rows)
+    return Prepared(rendered=rendered, wanted={row.manifest.key: row for row in settled})
