@@ -43,7 +43,8 @@ def neighbourhood(
     Ask again with the answers until it is empty.
     """
     changed = [key for key, one in prepared.wanted.items() if _changes(one.manifest, live.found(key))]
-    asked = impact.queries(changed, prepared.wanted, live, neighbours) | generations.queries(
+    dropped = [key for key in inventory.entries if key not in prepared.wanted]
+    asked = impact.queries([*changed, *dropped], prepared.wanted, live, neighbours) | generations.queries(
         prepared.wanted, live, inventory
     )
     return frozenset(query for query in asked if query not in neighbours)
@@ -94,7 +95,7 @@ def build_plan(
     held = held_group(situation, rows)
     kept = tuple(_held(row) if row.key in held else row for row in rows)
     changes = (*kept, *prunes(situation, held))
-    effects = impact.impacts(changes, wanted, live, neighbours)
+    effects = impact.impacts(changes, wanted, live, neighbours, predictions)
     told = [replace(change, impact=effects.get(change.key)) for change in changes]
     return _plan(situation, revision, rendered, tuple(told[: len(kept)]), tuple(told[len(kept) :]))
 

@@ -1,0 +1,209 @@
+"""One Impact per change of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clusterops.capi.kinds import is_cluster, is_control_plane, is_pool
+from clusterops.capi.rollout.difference import Body, at
+from clusterops.capi.rollout.spelling import is_paused, replicas_of
+from clusterops.model.impact import Impact, ImpactClass, PoolImpact
+from clusterops.model.key import ObjectKey
+from clusterops.model.live import LiveObject, LiveSet
+from clusterops.model.neighbours import Neighbours
+from clusterops.model.plan import MISSING, Action, Change
+from clusterops.model.problem import Problem
+from clusterops.plan.impact.around import MACHINE, Around, home_of
+from clusterops.plan.impact.lists import owners_in
+from clusterops.plan.impact.notes import notes
+from clusterops.plan.impact.owners import impact_of_owner, overlaid, owner_of, pool_name, role_of
+from clusterops.plan.wanted import Wanted
+
+_EDITS: Final = frozenset({Action.UPDATE, Action.ADOPT, Action.ROTATE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """All that a prediction may look at. ``after`` is each changed object as it will be, by key."""
+
+    changes: tuple[Change, ...]
+    wanted: Mapping[ObjectKey, Wanted]
+    live: LiveSet
+    around: Around
+    after: Mapping[ObjectKey, Body]
+
+    @property
+    def clusters(self) -> tuple[Body, ...]:
+        """The target's Clusters as they will be."""
+        return tuple(
+            self.after.get(key, one.manifest.body) for key, one in sorted(self.wanted.items()) if is_cluster(key)
+        )
+
+
+def impacts(
+    changes: Iterable[Change],
+    wanted: Mapping[ObjectKey, Wanted],
+    live: LiveSet,
+    neighbours: Neighbours,
+    predictions: Mapping[ObjectKey, LiveObject | Problem],
+) -> Mapping[ObjectKey, Impact]:
+    """By the key of the change. What cannot be predicted is UNKNOWN with a note, never none.
+
+    A change that is held or refused writes nothing and is BLOCKED; only the deletion of a Cluster or pool still
+    tells which Machines it is about. Each pool stands in one change alone. O(changes + machines).
+    """
+    rows = tuple(changes)
+    outlook = Outlook(
+        changes=rows,
+        wanted=wanted,
+        live=live,
+        around=Around(neighbours),
+        after={row.key: _after(row, predictions.get(row.key)) for row in rows if row.writes and row.desired},
+    )
+    return {row.key: _impact(row, outlook) for row in rows}
+
+
+def _after(change: Change, predicted: LiveObject | Problem | None) -> Body:
+    assert change.desired is not None
+    if change.live is None:
+        return change.desired.body
+    if isinstance(predicted, LiveObject):
+        return predicted.body
+    merged: Body = overlaid(change.live.body, change.desired.body)
+    for field in change.fields:
+        if field.after is MISSING:
+            merged = _without(merged, field.pointer.split("/")[1:])
+    return merged
+
+
+def _without(body: Any, path: list[str]) -> Any:
+    """Items of lists stay: what an apply leaves of them is not known without a dry run."""
+    field = path[0].replace("~1", "/").replace("~0", "~") if path else ""
+    if not isinstance(body, Mapping) or field not in body:
+        return body
+    if len(path) == 1:
+        return {name: value for name, value in body.items() if name != field}
+    return {**body, field: _without(body[field], path[1:])}
+
+
+def _impact(change: Change, outlook: Outlook) -> Impact:
+    if change.desired is None and change.live is not None:
+        return _of_deletion(change, change.live, outlook)
+    if not change.writes:
+        kind = ImpactClass.NONE if change.action is Action.UNCHANGED else ImpactClass.BLOCKED
+        return Impact(kind=kind)
+    if change.live is None:
+        return Impact.of(_of_creation(change, outlook))
+    pools = tuple(_of_edit(change, change.live, outlook))
+    least = ImpactClass.IN_PLACE if change.action in _EDITS else ImpactClass.NONE
+    return Impact.of(pools, least=least, notes=notes(change, pools))
+
+
+def _of_edit(change: Change, live: LiveObject, outlook: Outlook) -> Iterator[PoolImpact]:
+    if is_pool(change.key) or is_control_plane(change.key):
+        yield impact_of_owner(owner_of(live, outlook.after[change.key], outlook.clusters), outlook.around)
+    elif is_cluster(change.key) and is_paused(live.body) and not is_paused(outlook.after[change.key]):
+        yield from _of_unpausing(live, outlook)
+
+
+def _of_unpausing(cluster: LiveObject, outlook: Outlook) -> Iterator[PoolImpact]:
+    """What was held back by the pause happens now; owners that change themselves tell it themselves."""
+    changed = {change.key for change in outlook.changes if change.writes}
+    for owner in owners_in(cluster.key, outlook.wanted, outlook.live):
+        if owner.key not in changed:
+            yield impact_of_owner(owner_of(owner, owner.body, outlook.clusters), outlook.around)
+
+
+def _of_creation(change: Change, outlook: Outlook) -> Iterator[PoolImpact]:
+    assert change.desired is not None
+    body = change.desired.body
+    if is_pool(change.key) or is_control_plane(change.key):
+        count = replicas_of(body)
+        home = home_of(body, outlook.clusters)
+        paused = is_paused(body) or any(is_paused(one) for one in outlook.clusters if ObjectKey.of(one) == home)
+        kind = ImpactClass.BLOCKED if paused else ImpactClass.SCALING
+        yield PoolImpact(
+            cluster=home,
+            owner=change.key,
+            role=role_of(change.key),
+            pool=pool_name(change.key, body),
+            kind=kind,
+            added=0 if paused else count,
+            then=0 if paused else count,
+            note=f"paused: adds {count} once that is lifted" if paused else "",
+        )
+
+
+def _of_deletion(change: Change, live: LiveObject, outlook: Outlook) -> Impact:
+    if change.action not in {Action.PRUNE, Action.REFUSE}:
+        return Impact(kind=ImpactClass.NONE if change.action is Action.UNCHANGED else ImpactClass.BLOCKED)
+    if is_cluster(change.key):
+        return Impact.of(_all_of(live, outlook), least=ImpactClass.DELETE)
+    if is_pool(change.key) or is_control_plane(change.key):
+        return Impact.of([_gone_owner(live, outlook)], least=ImpactClass.DELETE)
+    return Impact(kind=ImpactClass.NONE if change.writes else ImpactClass.BLOCKED)
+
+
+def _all_of(cluster: LiveObject, outlook: Outlook) -> Iterator[PoolImpact]:
+    machines = outlook.around.of_cluster(MACHINE, cluster.key)
+    if isinstance(machines, Problem):
+        yield PoolImpact(
+            cluster=cluster.key,
+            owner=cluster.key,
+            role=role_of(cluster.key),
+            pool="",
+            kind=ImpactClass.UNKNOWN,
+            note=f"how many machines it has is not known: {machines.text}",
+        )
+        return
+    pools: dict[ObjectKey, list[LiveObject]] = {}
+    for one in machines:
+        pools.setdefault(_holder(one), []).append(one)
+    for owner, members in sorted(pools.items()):
+        yield PoolImpact(
+            cluster=cluster.key,
+            owner=owner,
+            role=role_of(owner),
+            pool=pool_name(owner, members[0].body),
+            kind=ImpactClass.DELETE,
+            removed=len(members),
+            now=len(members),
+            going=tuple(sorted(one.uid for one in members)),
+        )
+
+
+def _holder(machine: LiveObject) -> ObjectKey:
+    """The control plane or pool of a Machine, itself if it stands alone."""
+    pool = machine.labels.get("cluster.x-k8s.io/deployment-name")
+    owners = at(machine.body, "metadata", "ownerReferences") or ()
+    if pool:
+        return ObjectKey(group=machine.key.group, kind="MachineDeployment", namespace=machine.key.namespace, name=pool)
+    for owner in owners:
+        if owner.get("controller"):
+            group = str(owner.get("apiVersion", "")).partition("/")[0]
+            return ObjectKey(
+                group=group, kind=str(owner["kind"]), namespace=machine.key.namespace, name=str(owner["name"])
+            )
+    return machine.key
+
+
+def _gone_owner(live: LiveObject, outlook: Outlook) -> PoolImpact:
+    home = home_of(live.body, outlook.clusters)
+    machines = outlook.around.of_cluster(MACHINE, home)
+    count = replicas_of(live.body)
+    going: tuple[str, ...] = ()
+    if not isinstance(machines, Problem) and live.key.kind != "MachinePool":
+        going = tuple(sorted(one.uid for one in machines if _holder(one) == live.key and not one.deleting))
+        count = len(going)
+    return PoolImpact(
+        cluster=home,
+        owner=live.key,
+        role=role_of(live.key),
+        pool=pool_name(live.key, live.body),
+        kind=ImpactClass.DELETE,
+        removed=count,
+        now=count,
+        going=going,
+    )
