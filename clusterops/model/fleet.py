@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from clusterops.model.deletion import DeletionKey
+from clusterops.model.policy import Policy
 from clusterops.model.problem import Problem
 
 
@@ -51,11 +53,12 @@ class RenderOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetFile:
-    """fleet.yaml. Keys that later rooms read (forge, budgets, drift, windows, …) are checked and kept in ``raw``."""
+    """fleet.yaml. Keys that later rooms read (forge, drift, windows, …) are checked and kept in ``raw``."""
 
     name: str
     mode: Mode = Mode.OBSERVE
     clouds: Mapping[str, ChartRef] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
     rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
     render: RenderOptions = field(default_factory=RenderOptions)
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -139,5 +142,10 @@ class Fleet:
     file: FleetFile
     regions: Mapping[str, Region] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
+    deletions: tuple[DeletionKey, ...] = ()
+    """Second keys, ordered by path."""
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+    def keys_for(self, target: str) -> tuple[DeletionKey, ...]:
+        return tuple(key for key in self.deletions if key.target == target)

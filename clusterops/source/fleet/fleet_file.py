@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from clusterops.errors import TerminalError
 from clusterops.model.document import Document, load_document
 from clusterops.model.fleet import ChartRef, FleetFile, Mode, RenderOptions, RolloutPolicy
+from clusterops.model.policy import DEFAULT_BUDGETS, Budget, Exemption, Limit, Policy
 from clusterops.model.problem import Problem
 from clusterops.source.fleet.layout import FLEET_FILE as PATH
 from clusterops.source.fleet.schema import duration_s, without
@@ -78,6 +80,7 @@ def _build(value: Mapping[str, Any]) -> FleetFile:
         name=value.get("name") or "",
         mode=Mode(value.get("mode") or Mode.OBSERVE),
         clouds=clouds,
+        policy=_policy(value.get("policy") or {}),
         rollout=_rollout(value.get("rollout") or {}),
         render=_render(value.get("render") or {}),
         raw=value,
@@ -102,4 +105,33 @@ def _render(value: Mapping[str, Any]) -> RenderOptions:
     return RenderOptions(
         kube_version=value.get("kubeVersion") or defaults.kube_version,
         api_versions=tuple(value.get("apiVersions") or ()),
+    )
+
+
+def _policy(value: Mapping[str, Any]) -> Policy:
+    days = value.get("deletionKeyDays")
+    return Policy(
+        budgets={**DEFAULT_BUDGETS, **_budgets(value.get("budgets"))},
+        fleet_budgets=_budgets(value.get("fleetBudgets")),
+        exceptions=tuple(_exemption(each) for each in value.get("exceptions") or () if _is_whole(each)),
+        deletion_key_days=Policy().deletion_key_days if days is None else days,
+    )
+
+
+def _budgets(value: Mapping[str, Any] | None) -> dict[Budget, Limit]:
+    return {Budget(name): Limit.of(limit) for name, limit in (value or {}).items() if limit is not None}
+
+
+def _is_whole(value: Mapping[str, Any]) -> bool:
+    """What is missing or wrong in one is a finding, and half an exception is none."""
+    return all(value.get(key) is not None for key in ("budget", "region", "limit", "reason", "expires"))
+
+
+def _exemption(value: Mapping[str, Any]) -> Exemption:
+    return Exemption(
+        budget=Budget(value["budget"]),
+        region=value["region"],
+        limit=Limit.of(value["limit"]),
+        reason=value["reason"],
+        expires=date.fromisoformat(value["expires"]),
     )

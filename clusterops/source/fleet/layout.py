@@ -13,6 +13,8 @@ REGION_SHARED: Final = "_shared"
 """Target name of what the clusters of a region share: ``<region>/_shared``."""
 SHARED: Final = "shared"
 """First part of the target names ``shared/<name>``, so no region may be called so."""
+DELETIONS: Final = "deletions"
+"""Directory of the second keys."""
 YAML_SUFFIXES: Final = (".yaml", ".yml", ".json")
 KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """**Source:** kustomize api/konfig RecognizedKustomizationFileNames."""
@@ -29,6 +31,7 @@ class Layout:
     region_shared: dict[str, Files] = field(default_factory=dict)
     shared: dict[str, Files] = field(default_factory=dict)
     clouds: dict[str, Files] = field(default_factory=dict)
+    deletions: Files = field(default_factory=dict)
     strays: list[str] = field(default_factory=list)
     blocked: Files = field(default_factory=dict)
     """Links and submodules in place of a directory that would hold several targets, or what they are made from."""
@@ -58,6 +61,8 @@ def _home(layout: Layout, path: str) -> Files | None:
         return (layout.region_shared if inside_shared else layout.regions).setdefault(rest[0], {})
     if top in {SHARED, "clouds"} and len(rest) >= 2:
         return (layout.shared if top == SHARED else layout.clouds).setdefault(rest[0], {})
+    if top == DELETIONS and path.endswith(YAML_SUFFIXES):
+        return layout.deletions
     if top in {SHARED, "regions"} and path.endswith(YAML_SUFFIXES):
         layout.strays.append(path)
     return None

@@ -10,6 +10,7 @@ from clusterops.model.problem import Problem
 from clusterops.model.revision import FileEntry, Snapshot
 from clusterops.source.fleet.charts import ChartChecker
 from clusterops.source.fleet.content import Layer, entry_problem
+from clusterops.source.fleet.deletions import DeletionFile, parse_deletion, unspent
 from clusterops.source.fleet.fleet_file import ParsedFleetFile, missing_fleet_file, parse_fleet_file
 from clusterops.source.fleet.layout import FLEET_FILE, REGION_SHARED, SHARED, Files, Layout, read_layout
 from clusterops.source.fleet.memory import Memory, Reading
@@ -58,16 +59,20 @@ class _Pass:
         grounds = {name: self._ground(name) for name in self._layout.region_names}
         charts = ChartChecker(self._reading)
         targets = {built.target.name: charts.checked(built) for built in self._targets(grounds)}
+        deletions = [self._deletion(path) for path in sorted(self._layout.deletions)]
+        keys = tuple(each.key for each in deletions if each.key is not None)
         return Fleet(
             file=self._parsed.file,
             regions={name: ground.region for name, ground in grounds.items()},
             targets=dict(sorted({**targets, **clashes(targets)}.items())),
+            deletions=keys,
             problems=(
                 *self._parsed.problems,
+                *(problem for each in deletions for problem in each.problems),
                 *charts.fleet_problems(self._parsed.file, document),
                 *self._unusable(self._layout.blocked, "fleet"),
             ),
-            warnings=tuple(_warnings(self._layout, grounds)),
+            warnings=(*_warnings(self._layout, grounds), *unspent(keys, targets)),
         )
 
     def _read_fleet_file(self) -> ParsedFleetFile:
@@ -87,6 +92,20 @@ class _Pass:
         for homes in (layout.clusters, layout.regions, layout.region_shared, layout.shared, layout.clouds):
             for files in homes.values():
                 yield from files.items()
+        yield from layout.deletions.items()
+
+    def _deletion(self, path: str) -> DeletionFile:
+        entry = self._layout.deletions[path]
+        problem = entry_problem(path, entry, self._reading.content(path), subject="deletion")
+        if problem is not None:
+            return DeletionFile(problems=(problem,))
+        return self._reading.memory.get(("deletion", path, entry.id), lambda: self._parse_deletion(path))
+
+    def _parse_deletion(self, path: str) -> DeletionFile:
+        try:
+            return parse_deletion(path, self._reading.text(path) or b"")
+        except TerminalError as error:
+            return DeletionFile(problems=(Problem.of(error),))
 
     def _ground(self, name: str) -> Ground:
         files = self._layout.regions.get(name, {})

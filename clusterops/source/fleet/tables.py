@@ -82,6 +82,23 @@ _EXCEPTION: Final = Table(
     },
 )
 
+_UID: Final = Text("a uid", r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "6a1d0f3e-5b0c-4b36-9a55-2f9a4f0c7d10")
+
+DELETION: Final = Table(
+    of="a deletion",
+    keys={
+        "target": Key(
+            shape=Text("a target", r"[a-z0-9][-a-z0-9]*/_?[a-z0-9][-a-z0-9]*", "fra1/search"),
+            required=True,
+            about="which cluster, for example `target: fra1/search`",
+        ),
+        "uid": Key(shape=_UID, required=True, about="of the live Cluster: `clusterops delete` writes it"),
+        "reason": Key(shape=Text(), required=True, about="why, with the change's number"),
+        "expires": Key(shape=Day(), required=True, about="the last day on which it counts"),
+    },
+)
+"""A file of deletions/: the second key."""
+
 _POLICY: Final = Table(
     of="policy",
     keys={
