@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from clusterops.capi.kinds import is_cluster, tier_of
@@ -15,7 +16,7 @@ from clusterops.model.live import LiveObject, LiveSet
 from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.neighbours import NOBODY, Neighbours, Query
 from clusterops.model.plan import Action, Change, Plan
-from clusterops.model.problem import Problem
+from clusterops.model.problem import Problem, Retry
 from clusterops.plan import generations, impact, rules
 from clusterops.plan.decide import Situation, decide, refuse
 from clusterops.plan.fields import comparable, diff, our_tree, ownership_differs
@@ -71,12 +72,14 @@ def build_plan(
     inventory: Inventory,
     predictions: Mapping[ObjectKey, LiveObject | Problem],
     neighbours: Neighbours = NOBODY,
+    coming: Mapping[ObjectKey, Manifest] = MappingProxyType({}),
 ) -> Plan:
     """What would be done to ``target``. Pure and total: every doubt becomes a row that holds or refuses.
 
     ``live`` holds every key of ``prepared``, of ``inventory`` and of ``also_read``; one that is missing counts as
     unreadable. ``predictions`` are the answers of the dry runs of ``may_differ``; without one, the difference at first
-    sight counts. ``neighbours`` answer ``neighbourhood``. A rendered set that no file was read for
+    sight counts. ``neighbours`` answer ``neighbourhood``; ``coming`` is what targets of the same commit render that are
+    applied before this one. A rendered set that no file was read for
     (``manifest.empty_set``) is a target that is gone from git; any other empty one holds everything.
     O(objects * references).
     """
@@ -91,7 +94,8 @@ def build_plan(
     )
     if not wanted and rendered.provenance.inputs:
         return _plan(situation, revision, rendered, (), tuple(_empty_render(situation)))
-    rows = _refused(tuple(_row(one, situation) for one in wanted.values()), rules.refusals(wanted, live, neighbours))
+    found = tuple(_row(one, situation) for one in wanted.values())
+    rows = _refused(found, rules.refusals(found, wanted, live, coming))
     held = held_group(situation, rows)
     kept = tuple(_held(row) if row.key in held else row for row in rows)
     changes = (*kept, *prunes(situation, held))
@@ -112,10 +116,12 @@ def _row(wanted: Wanted, situation: Situation) -> Change:
 
 
 def _refused(rows: tuple[Change, ...], refusals: Mapping[ObjectKey, Problem]) -> tuple[Change, ...]:
-    return tuple(
-        replace(row, action=Action.REFUSE, reason=refusals[row.key]) if row.key in refusals and row.writes else row
-        for row in rows
-    )
+    """A rule's hold is one that time may end; any other refuses."""
+    return tuple(_stopped(row, refusals[row.key]) if row.key in refusals else row for row in rows)
+
+
+def _stopped(row: Change, reason: Problem) -> Change:
+    return replace(row, action=Action.HOLD if reason.retry is Retry.BACKOFF else Action.REFUSE, reason=reason)
 
 
 def _held(row: Change) -> Change:
