@@ -69,6 +69,16 @@ _MEMBER_LABELS: Final = frozenset({"cluster.x-k8s.io/control-plane", "cluster.x-
 """Only a control plane and a MachineDeployment say whether their Machines are up to date."""
 _HEALTH_CHECK: Final = {"RemediationAllowed": "True"}
 _CLASS: Final = {"VariablesReady": "True", "RefVersionsUpToDate": "True"}
+REQUIRED: Final[Mapping[str, Mapping[str, str]]] = {
+    "Cluster": {**_CLUSTER, "TopologyReconciled": "True"},
+    "KubeadmControlPlane": _KUBEADM,
+    "MachineDeployment": _POOL,
+    "MachineSet": _POOL,
+    "Machine": {**_MACHINE, "UpToDate": "True"},
+    "MachineHealthCheck": _HEALTH_CHECK,
+    "ClusterClass": _CLASS,
+}
+"""Status of each condition that a settled object has, by kind, where the condition applies to it."""
 _COUNTS: Final = ("replicas", "upToDateReplicas", "availableReplicas", "readyReplicas")
 _LEGACY_COUNTS: Final = ("replicas", "updatedReplicas", "readyReplicas")
 
