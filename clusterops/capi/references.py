@@ -37,6 +37,24 @@ def references(body: Mapping[str, Any]) -> frozenset[ObjectKey]:
     return frozenset(found)
 
 
+def spec_references(body: Mapping[str, Any]) -> frozenset[ObjectKey]:
+    """As ``references``, of what the author wrote alone: no owners, and no Secrets that Cluster API finds by name."""
+    namespace = (body.get("metadata") or {}).get("namespace") or None
+    found = set(_walk(body.get("spec") or {}, namespace))
+    cluster = cluster_of(body)
+    if cluster is not None:
+        found.add(cluster)
+    found.update(key for key in _well_known(body, namespace) if key.kind != "Secret")
+    return frozenset(found)
+
+
+def is_made_by_cluster_api(key: ObjectKey, cluster: ObjectKey) -> bool:
+    """Whether it is one of the Secrets that Cluster API makes for a Cluster: ``NAME-kubeconfig``, ``NAME-ca`` ..."""
+    if (key.group, key.kind, key.namespace) != ("", "Secret", cluster.namespace):
+        return False
+    return key.name in {f"{cluster.name}-{suffix}" for suffix in _CLUSTER_SECRETS}
+
+
 def names(reference: ObjectKey, key: ObjectKey) -> bool:
     """Whether a reference means that object, cluster-scoped or in the reference's namespace."""
     same = (reference.group, reference.kind, reference.name) == (key.group, key.kind, key.name)

@@ -2,30 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from clusterops.capi.kinds import is_pool
+from clusterops.capi.kinds import is_capi, is_cluster, is_control_plane, is_pool
+from clusterops.capi.references import cluster_of
 from clusterops.model.key import ObjectKey
-from clusterops.model.live import LiveSet
+from clusterops.model.live import Absent, LiveSet
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import Action, Change
 from clusterops.model.problem import Problem
-from clusterops.plan.rules.replicas import plane_count
+from clusterops.plan.fields import diff, ownership_differs
+from clusterops.plan.rules.immutable import fixed_field
+from clusterops.plan.rules.references import clusters_among, missing_reference, outward, to_read
+from clusterops.plan.rules.replicas import TOPOLOGY_REPLICAS, plane_count, template_of_class
+from clusterops.plan.rules.topology import undefined_by_class
 from clusterops.plan.rules.versions import beside_the_plane, wrong_way
-from clusterops.plan.rules.view import View
+from clusterops.plan.rules.view import View, at, class_of, key_of
 from clusterops.plan.wanted import Wanted
 
 Rule = Callable[[View, Change], Problem | None]
 
-RULES: Final[tuple[Rule, ...]] = (wrong_way, beside_the_plane, plane_count)
+RULES: Final[tuple[Rule, ...]] = (
+    wrong_way,
+    beside_the_plane,
+    plane_count,
+    fixed_field,
+    undefined_by_class,
+    missing_reference,
+)
 """The first that refuses a row speaks."""
 
 
 def also_looked_at(manifests: Sequence[Manifest], live: LiveSet) -> frozenset[ObjectKey]:
-    """Keys outside the target that the rules have to see: what a new or changed object refers to."""
-    return frozenset()
+    """Keys outside the target that the rules have to see: what a new or changed object refers to.
+
+    Ask again once they are read; a target that is as git wants it needs none. O(objects * references).
+    """
+    inside = {manifest.key for manifest in manifests}
+    asked = ((manifest, _wanted_of(manifest, inside, live)) for manifest in manifests if is_capi(manifest.key))
+    return frozenset(key for manifest, keys in asked if keys and _changes(manifest, live) for key in keys)
+
+
+def _wanted_of(manifest: Manifest, inside: set[ObjectKey], live: LiveSet) -> set[ObjectKey]:
+    """What one object leads to beyond the target, as far as it is not read yet."""
+    named = outward(manifest.key, manifest.body, clusters_among(inside))
+    keys = {*named, *_around(manifest, inside, live)}
+    outside = (key for key in keys if key not in inside and _without_namespace(key) not in inside)
+    return {key for reference in outside if (key := to_read(reference, live)) is not None}
+
+
+def _around(manifest: Manifest, inside: set[ObjectKey], live: LiveSet) -> Iterator[ObjectKey]:
+    """A pool's control plane, by way of its Cluster; a moved Cluster's old class; an even control plane's template."""
+    if is_pool(manifest.key):
+        cluster = cluster_of(manifest.body)
+        there = live.found(cluster) if cluster is not None and cluster not in inside else None
+        plane = key_of(at(there.body, ("spec", "controlPlaneRef")), there.key.namespace) if there else None
+        if plane is not None and is_control_plane(plane):
+            yield plane
+    if is_cluster(manifest.key):
+        yield from _of_class(manifest, live)
+
+
+def _of_class(manifest: Manifest, live: LiveSet) -> Iterator[ObjectKey]:
+    there, namespace = live.found(manifest.key), manifest.key.namespace
+    new = class_of(manifest.body, namespace)
+    old = class_of(there.body, namespace) if there is not None else None
+    if old is not None and old != new:
+        yield old
+    count = at(manifest.body, TOPOLOGY_REPLICAS)
+    body = live.found(new) if new is not None and isinstance(count, int) and count % 2 == 0 else None
+    template = template_of_class(body.body, body.key.namespace) if body is not None else None
+    if template is not None:
+        yield template
+
+
+def _changes(manifest: Manifest, live: LiveSet) -> bool:
+    there = live.found(manifest.key)
+    if there is None:
+        return isinstance(live.objects.get(manifest.key), Absent)
+    return bool(diff(manifest.body, there.body, there.managers)) or ownership_differs(manifest.body, there)
+
+
+def _without_namespace(key: ObjectKey) -> ObjectKey:
+    return ObjectKey(group=key.group, kind=key.kind, namespace=None, name=key.name)
 
 
 def refusals(
