@@ -14,6 +14,7 @@ from datetime import datetime
 from clusterops.controller.work import Work
 from clusterops.model.fleet import Fleet, Mode
 from clusterops.model.key import ObjectKey
+from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Stage
 from clusterops.model.revision import Revision
@@ -53,6 +54,8 @@ class Commit:
     _rendered: asyncio.Event = field(default_factory=asyncio.Event)
     _judged: asyncio.Event = field(default_factory=asyncio.Event)
     _applied: dict[str, asyncio.Event] = field(default_factory=dict)
+    _shared: dict[str, RenderedSet] = field(default_factory=dict)
+    """What targets render that others wait for."""
 
     def __post_init__(self) -> None:
         self._unrendered = set(self.works)
@@ -133,13 +136,17 @@ class Commit:
         self._begun.add(name)
         self.outcomes.pop(name, None)
 
-    async def rendered(self, name: str) -> None:
+    async def rendered(self, name: str, rendered: RenderedSet) -> Mapping[ObjectKey, Manifest]:
         """Waits until every target is rendered, or failed to: then all of them read the cluster in the same lists.
 
-        It delays nothing: no target goes before all are planned.
+        It delays nothing: no target goes before all are planned. Returns what goes before this one.
         """
+        if name in self._applied:
+            self._shared[name] = rendered
         self._note_rendered(name)
         await self._until(self._rendered, name)
+        earlier = (each for other, each in self._shared.items() if _rank(other) < _rank(name))
+        return {manifest.key: manifest for each in earlier for manifest in each.manifests}
 
     def _note_rendered(self, name: str) -> None:
         self._unrendered.discard(name)
@@ -214,8 +221,8 @@ class View:
     commit: Commit
     name: str
 
-    async def rendered(self) -> None:
-        await self.commit.rendered(self.name)
+    async def rendered(self, rendered: RenderedSet) -> Mapping[ObjectKey, Manifest]:
+        return await self.commit.rendered(self.name, rendered)
 
     async def verdict(self, outcome: Outcome) -> Problem | None:
         return await self.commit.judge(self.name, outcome)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -302,12 +302,14 @@ class Daemon:
         if self._latest[name].works[name] is work:
             self.memories[name] = self.memories.get(name, Memory()).after(work, outcome)
         if outcome.report is not None and outcome.report.count(Result.PRUNED):
-            self._wake_clashed()
+            self._wake({"owned-twice", "target-moved"})
+        if outcome.report is not None and outcome.report.count(Result.APPLIED):
+            self._wake({"reference-missing", "topology-variable-undefined"} - {code})
 
-    def _wake_clashed(self) -> None:
-        """An object was given up: whoever was refused because of it may own it now."""
+    def _wake(self, codes: Collection[str]) -> None:
+        """An object was given up or has come: whoever was refused because of it may go on now."""
         for name, memory in self.memories.items():
-            if memory.code in {"owned-twice", "target-moved"} and name in self._latest:
+            if memory.code in codes and name in self._latest:
                 self._schedule.wake(name)
 
     async def _lead(self, fleet: Fleet) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -12,8 +12,9 @@ from clusterops.controller.records import Record
 from clusterops.controller.work import Doors, Work
 from clusterops.errors import ClusterOpsError
 from clusterops.model.inventory import Inventory
+from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet
-from clusterops.model.manifest import RenderedSet
+from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.neighbours import NOBODY, Neighbours, Query
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem
@@ -24,7 +25,9 @@ ROUNDS: Final = 6
 """Of reading what the last reading has shown to be of interest; each rule follows at most two references."""
 
 
-async def plan_target(work: Work, doors: Doors, rendered: RenderedSet, record: Record) -> Plan:
+async def plan_target(
+    work: Work, doors: Doors, rendered: RenderedSet, record: Record, coming: Mapping[ObjectKey, Manifest]
+) -> Plan:
     """Reads what the target has and had, dry-runs what may differ, looks around it where that matters, and plans."""
     live = await _read(doors.cluster, rendered, record)
     record.refuse_suspended()
@@ -45,6 +48,7 @@ async def plan_target(work: Work, doors: Doors, rendered: RenderedSet, record: R
         inventory=inventory,
         predictions=predictions,
         neighbours=await _look_around(doors.cluster, prepared, live, inventory),
+        coming=coming,
     )
     return replace(plan, warnings=(*_of_render(rendered), *plan.warnings))
 

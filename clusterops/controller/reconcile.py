@@ -7,7 +7,7 @@ value; a stage that fails becomes an Outcome; only cancellation leaves ``reconci
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,7 +18,8 @@ from clusterops.controller.work import CommitView, Doors, Work
 from clusterops.errors import ClusterOpsError
 from clusterops.health import wait_settled, waits_for
 from clusterops.model.fleet import Mode, Target
-from clusterops.model.manifest import RenderedSet, empty_set
+from clusterops.model.key import ObjectKey
+from clusterops.model.manifest import Manifest, RenderedSet, empty_set
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import ApplyReport, HealthReport, Outcome, Stage
@@ -37,6 +38,8 @@ class Draft:
     outcome: Outcome
     rendered: RenderedSet
     record: Record
+    coming: Mapping[ObjectKey, Manifest]
+    """What targets of the same commit render that are applied before this one."""
 
 
 async def reconcile(work: Work, doors: Doors, commit: CommitView, interrupted: asyncio.Event) -> Outcome:
@@ -74,17 +77,18 @@ async def draft_plan(work: Work, doors: Doors, commit: CommitView) -> Draft:
             if not work.gone:
                 rendered = await doors.renderer.render(work.snapshot, work.target)
         finally:
-            await commit.rendered()
+            coming = await commit.rendered(rendered)
         at = replace(at, stage=Stage.READ)
         await doors.records.read(record)
         record.refuse_suspended()
         at = replace(at, stage=Stage.PLAN)
-        at = replace(at, plan=await plan_target(work, doors, rendered, record))
+        at = replace(at, plan=await plan_target(work, doors, rendered, record, coming))
     except ClusterOpsError as error:
         at = replace(at, problem=Problem.of(error))
     except Exception as error:
         at = replace(at, problem=unforeseen(error, work.target.name, doors.logger, revision=work.revision))
-    return Draft(outcome=replace(at, finished_at=doors.clock.now()), rendered=rendered, record=record)
+    finished = replace(at, finished_at=doors.clock.now())
+    return Draft(outcome=finished, rendered=rendered, record=record, coming=coming)
 
 
 async def _carry_out(work: Work, doors: Doors, draft: Draft) -> Outcome:
@@ -104,7 +108,7 @@ async def _carry_out(work: Work, doors: Doors, draft: Draft) -> Outcome:
         outcome = replace(outcome, plan=plan, report=report, problem=_first_problem(plan, report))
         if not needs_replan(report):
             break
-        plan = await plan_target(work, doors, draft.rendered, draft.record)
+        plan = await plan_target(work, doors, draft.rendered, draft.record, draft.coming)
     return outcome
 
 

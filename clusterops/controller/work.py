@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from clusterops.controller.clock import Ticks
 from clusterops.controller.records import Records
 from clusterops.model.fleet import Target
+from clusterops.model.key import ObjectKey
+from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.problem import Problem
 from clusterops.model.report import Outcome
 from clusterops.model.revision import Snapshot
@@ -55,8 +58,11 @@ class Doors:
 class CommitView(Protocol):
     """What one target's pass sees of its commit."""
 
-    async def rendered(self) -> None:
-        """Called once, rendered or failed. Returns when all targets of the commit are that far."""
+    async def rendered(self, rendered: RenderedSet) -> Mapping[ObjectKey, Manifest]:
+        """Called once, rendered or failed (then empty). Returns when all targets of the commit are that far.
+
+        The answer is what those of them render that are applied before this one.
+        """
 
     async def verdict(self, outcome: Outcome) -> Problem | None:
         """Called once with the draft. Returns when the whole commit is judged: None is go, else why not."""

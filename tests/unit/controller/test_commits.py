@@ -8,8 +8,10 @@ from clusterops.controller.commits import Commit
 from clusterops.controller.statuses import statuses_of
 from clusterops.model.commit_status import State
 from clusterops.model.fleet import Mode
+from clusterops.model.manifest import empty_set
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import ApplyReport, Stage
+from tests.fleet_objects import body, rendered
 from tests.unit.controller.works import NOW, commit, draft, target
 
 A, B, SHARED = "north/a", "north/b", "shared/base"
@@ -20,7 +22,7 @@ async def begun(one: Commit, name: str) -> asyncio.Task[Problem | None]:
 
     async def run() -> Problem | None:
         one.again(name)
-        await one.rendered(name)
+        await one.rendered(name, empty_set(name))
         return await one.judge(name, draft(name))
 
     task = asyncio.create_task(run())
@@ -128,3 +130,11 @@ def test_a_plan_verdict_that_stands_is_not_written_again() -> None:
     one._judged.set()
     contexts = [status.context for status in statuses_of(one, "default", NOW)]
     assert contexts == ["clusterops/apply", "clusterops/apply: north"]
+
+
+async def test_a_target_is_told_what_those_before_it_render() -> None:
+    """So that a reference to a shared object of the same commit is none to nothing."""
+    one = commit("1", A, B, SHARED)
+    sets = {name: rendered([body("v1", "ConfigMap", name.replace("/", "-"))]) for name in (A, B, SHARED)}
+    told = await asyncio.gather(*(one.rendered(name, each) for name, each in sets.items()))
+    assert [[key.name for key in each] for each in told] == [["shared-base"], ["shared-base"], []]
