@@ -11,7 +11,11 @@ from clusterops.model.plan import HandedOver, Left, Taken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """``manifest`` is sent, ``written`` is what git says; a rotated one follows the generation ``instead_of``."""
+    """``manifest`` is sent, ``written`` is what git says; a rotated one follows the generation ``instead_of``.
+
+    ``adopts`` are the field managers that it is taken over from; ``follows`` the templates, as git calls them, whose
+    new generation its references move to.
+    """
 
     manifest: Manifest
     written: Manifest
@@ -19,6 +23,8 @@ class Wanted:
     takes: tuple[Taken, ...] = ()
     left: tuple[Left, ...] = ()
     hands_over: tuple[HandedOver, ...] = ()
+    adopts: tuple[str, ...] = ()
+    follows: tuple[ObjectKey, ...] = ()
 
     @classmethod
     def as_written(cls, manifest: Manifest) -> Wanted:
