@@ -75,6 +75,8 @@ class Deletion:
     reason: str = ""
     machines: int | None = None
     stuck: Stuck | None = None
+    key: str = ""
+    """Path of the second key that opened it, where it begins."""
 
     def text(self, now: datetime, *, most: int = 0) -> str:
         """``waits for workers, 2 of 4 machines gone (WaitingForWorkersDeletion)``; ``most`` were there once."""
@@ -83,6 +85,8 @@ class Deletion:
             total = max(most, self.machines)
             gone = total - self.machines
             parts.append(f"{gone} of {total} machine{'s' * (total != 1)} gone")
+        if self.key:
+            parts.append(f"key {self.key}")
         if self.stuck is not None and self.step is not Step.HOOK:
             parts.append(self.stuck.text(now))
         return ", ".join(parts) + (f" ({self.reason})" if self.reason else "")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from clusterops.model.deletion import Deletion
 from clusterops.model.impact import Impact
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
@@ -114,6 +115,8 @@ class Plan:
     refusals: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
     id: str = ""
+    deletion: Deletion | None = field(default=None, compare=False)
+    """How far the removal of what git dropped is; None when nothing of it is on its way."""
 
     @property
     def changes(self) -> tuple[Change, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from clusterops.capi.kinds import is_cluster, tier_of
 from clusterops.model.canonical import digest_of
+from clusterops.model.deletion import NO_PERMITS, Permits
 from clusterops.model.fleet import Target
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
@@ -17,8 +18,10 @@ from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.neighbours import NOBODY, Neighbours, Query
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
-from clusterops.plan import generations, impact, rules
+from clusterops.plan import generations, impact, rules, users
+from clusterops.plan.annotations import left_alone
 from clusterops.plan.decide import Situation, decide, refuse
+from clusterops.plan.dismantling import deletion_of
 from clusterops.plan.fields import comparable, diff, our_tree, ownership_differs
 from clusterops.plan.leaves import leaves, merged_tree, owned
 from clusterops.plan.naming import as_author_wrote
@@ -48,6 +51,7 @@ def neighbourhood(
     asked = impact.queries([*changed, *dropped], prepared.wanted, live, neighbours) | generations.queries(
         prepared.wanted, live, inventory
     )
+    asked |= users.queries(prepared.wanted.keys(), live, inventory, neighbours)
     return frozenset(query for query in asked if query not in neighbours)
 
 
@@ -56,7 +60,7 @@ def _changes(manifest: Manifest, there: LiveObject | None) -> bool:
 
 
 def _may_differ(manifest: Manifest, there: LiveObject) -> bool:
-    if there.deleting:
+    if there.deleting or left_alone(manifest, there) is not None:
         return False
     if manifest.api_version != there.body.get("apiVersion"):
         return True
@@ -73,6 +77,7 @@ def build_plan(
     predictions: Mapping[ObjectKey, LiveObject | Problem],
     neighbours: Neighbours = NOBODY,
     coming: Mapping[ObjectKey, Manifest] = MappingProxyType({}),
+    permits: Permits = NO_PERMITS,
 ) -> Plan:
     """What would be done to ``target``. Pure and total: every doubt becomes a row that holds or refuses.
 
@@ -91,6 +96,7 @@ def build_plan(
         inventory=inventory,
         predictions=predictions,
         neighbours=neighbours,
+        permits=permits,
     )
     if not wanted and rendered.provenance.inputs:
         return _plan(situation, revision, rendered, (), tuple(_empty_render(situation)))
@@ -101,10 +107,15 @@ def build_plan(
     changes = (*kept, *prunes(situation, held))
     effects = impact.impacts(changes, wanted, live, neighbours, predictions)
     told = [replace(change, impact=effects.get(change.key)) for change in changes]
-    return _plan(situation, revision, rendered, tuple(told[: len(kept)]), tuple(told[len(kept) :]))
+    dropped = tuple(told[len(kept) :])
+    plan = _plan(situation, revision, rendered, tuple(told[: len(kept)]), dropped)
+    return replace(plan, deletion=deletion_of(dropped, situation))
 
 
 def _row(wanted: Wanted, situation: Situation) -> Change:
+    alone = left_alone(wanted.manifest, situation.read(wanted.manifest.key))
+    if alone is not None:
+        return Change(key=wanted.manifest.key, action=Action.UNCHANGED, written=wanted.written, reason=alone)
     row = replace(
         decide(wanted.manifest, situation),
         written=wanted.written,

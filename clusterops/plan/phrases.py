@@ -8,6 +8,7 @@ from typing import Any
 from clusterops.capi.kinds import is_cluster, is_control_plane, is_pool
 from clusterops.capi.references import cluster_of
 from clusterops.model.plan import MISSING, Action, Change, Plan
+from clusterops.model.policy import KEY_CODES
 
 
 def phrases(plan: Plan) -> tuple[str, ...]:
@@ -16,6 +17,7 @@ def phrases(plan: Plan) -> tuple[str, ...]:
     found = [
         *_refused_deletions(changes),
         *_creations(changes),
+        *_adoptions(changes),
         *_upgrades(changes),
         *_scalings(changes),
         *_others(changes),
@@ -33,7 +35,7 @@ def pool_name(change: Change) -> str:
 
 def _refused_deletions(changes: Iterable[Change]) -> Iterator[str]:
     for change in changes:
-        if change.reason is not None and change.reason.code == "cluster-delete-refused":
+        if change.reason is not None and change.reason.code in KEY_CODES:
             yield f"deletion of Cluster {change.key.name} refused"
 
 
@@ -45,6 +47,17 @@ def _creations(changes: Iterable[Change]) -> Iterator[str]:
     if control or workers:
         parts = [f"{control} control-plane"] * bool(control) + [f"{workers} worker"] * bool(workers)
         yield f"creates {' and '.join(parts)} machine{'s' if control + workers != 1 else ''}"
+
+
+def _adoptions(changes: Iterable[Change]) -> Iterator[str]:
+    adopted = [change for change in changes if change.action is Action.ADOPT]
+    if adopted:
+        fields = sum(len(change.fields) for change in adopted)
+        yield f"adopts {_counted(len(adopted), 'object')}, changes {_counted(fields, 'field')}"
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
 
 
 def _replicas(change: Change) -> int:

@@ -2,12 +2,15 @@
 
 A Cluster and everything that names it or is reached from it form a closed group: as long as the Cluster stays, its
 machines' owners, infrastructure, templates and credentials stay too. A Cluster whose infrastructure credentials or
-control plane went first could never be deleted cleanly.
+control plane went first could never be deleted cleanly. So only the Cluster goes first, and only with a second key;
+once it is gone, what is left of its group goes, credentials last. A Cluster's own entry leaves the inventory after
+all of these: it is what tells a later pass, or another process, how far a deletion is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from clusterops.capi.conditions import conditions_of
@@ -17,6 +20,8 @@ from clusterops.capi.kinds import (
     is_cluster,
     is_control_plane,
     is_definition,
+    is_identity,
+    is_infrastructure,
     is_namespace,
     is_pool,
     is_secret,
@@ -24,21 +29,27 @@ from clusterops.capi.kinds import (
     tier_of,
 )
 from clusterops.capi.references import closed_group, names, references
-from clusterops.model.key import ObjectKey
+from clusterops.model.key import ObjectKey, group_of
 from clusterops.model.live import Absent, LiveObject, Unreadable
 from clusterops.model.plan import Action, Change
+from clusterops.model.policy import KEY_CODES
 from clusterops.model.problem import Problem
+from clusterops.plan.annotations import never_pruned
 from clusterops.plan.decide import BLOCKING, Situation, hold, is_ours, is_topology_owned, other_target, refuse
 from clusterops.plan.generations import in_use
+from clusterops.plan.keys import key_for, refused_for_key
+from clusterops.plan.users import users_beyond
 
-_PRUNABLE: Final = frozenset({("", "ConfigMap"), (CORE, "MachineHealthCheck"), (ADDONS, "ClusterResourceSet")})
-_HELM: Final = "helm.sh/resource-policy"
-_FLUX: Final = "kustomize.toolkit.fluxcd.io/prune"
-_ARGO: Final = "argocd.argoproj.io/sync-options"
+_PRUNABLE: Final = frozenset(
+    {("", "ConfigMap"), (CORE, "MachineHealthCheck"), (CORE, "ClusterClass"), (ADDONS, "ClusterResourceSet")}
+)
+_REFUSALS: Final = KEY_CODES | {"never-pruned", "prune-not-allowed", "not-ours"}
+WAITS: Final = frozenset({"being-deleted", "goes-after-cluster", "goes-later", "not-all-readable"})
+"""Why something that is to go is still there, and goes by itself."""
 
 
 def held_group(situation: Situation, changes: Iterable[Change]) -> frozenset[ObjectKey]:
-    """The closed groups of all Clusters that must be left alone: dropped from git but live, or not the ones meant.
+    """The closed groups of all Clusters that are there and must not lose a part: dropped ones, or not the ones meant.
 
     With a dropped Cluster and nothing desired any more, the whole target is the group: a lost directory takes nothing.
     """
@@ -56,9 +67,18 @@ def prunes(situation: Situation, held: frozenset[ObjectKey]) -> tuple[Change, ..
     for key in sorted(_dropped(situation), key=lambda key: (-tier_of(key), key)):
         going = {change.key for change in decided if change.action is Action.PRUNE}
         decided.append(_prune(key, situation, held, going))
+    decided = _credentials_last(decided)
     if situation.unreadable:
-        return tuple(_stopped(change, situation.unreadable[0]) for change in decided)
-    return tuple(decided)
+        decided = [_stopped(change, situation.unreadable[0]) for change in decided]
+    return tuple(_cluster_remembered(decided))
+
+
+def waits(change: Change) -> bool:
+    """Whether an object that git dropped is still there and on its way out, or cannot be seen."""
+    reason = change.reason
+    if change.desired is not None or change.action is not Action.HOLD or reason is None:
+        return False
+    return reason.code in WAITS or reason.code.startswith("api-")
 
 
 def held_with_cluster(key: ObjectKey) -> Problem:
@@ -94,13 +114,54 @@ def _stopped(change: Change, unreadable: Unreadable) -> Change:
     return Change(key=change.key, action=Action.HOLD, live=change.live, reason=reason)
 
 
+def _credentials_last(decided: Sequence[Change]) -> list[Change]:
+    """Secrets and identities go in a pass of their own, when everything else is seen to be gone."""
+    first = next((one for one in decided if not _is_credential(one.key) and _still_there(one)), None)
+    if first is None:
+        return list(decided)
+    return [_later(one, first.key) if _is_credential(one.key) and _goes(one) else one for one in decided]
+
+
+def _cluster_remembered(decided: Sequence[Change]) -> list[Change]:
+    """A Cluster that is gone stays in the inventory until nothing of its target is on its way out any more."""
+    if not any(_still_there(one) for one in decided):
+        return list(decided)
+    return [_remembered(one) if is_cluster(one.key) and _forgets(one) else one for one in decided]
+
+
+def _remembered(change: Change) -> Change:
+    reason = hold("cluster-gone", change.key, "is gone, and remembered until what belonged to it is gone too")
+    return Change(key=change.key, action=Action.HOLD, reason=reason)
+
+
+def _later(change: Change, first: ObjectKey) -> Change:
+    reason = hold("goes-later", change.key, f"credentials go last, after {first.label}")
+    return replace(change, action=Action.HOLD, reason=reason)
+
+
+def _still_there(change: Change) -> bool:
+    return _goes(change) or waits(change)
+
+
+def _goes(change: Change) -> bool:
+    return change.action is Action.PRUNE and change.live is not None
+
+
+def _forgets(change: Change) -> bool:
+    return change.action is Action.PRUNE and change.live is None
+
+
+def _is_credential(key: ObjectKey) -> bool:
+    return is_secret(key) or is_identity(key)
+
+
 def _prune(key: ObjectKey, situation: Situation, held: frozenset[ObjectKey], going: set[ObjectKey]) -> Change:
     found = situation.read(key)
     if isinstance(found, Unreadable):
         return Change(key=key, action=Action.HOLD, reason=found.problem)
     if isinstance(found, Absent):
         return _forget(found)
-    reason = _protected(found, situation) or _grouped(key, held) or _not_allowed(found, situation, going)
+    reason = _protected(found, situation) or _grouped(key, situation, held) or _not_allowed(found, situation, going)
     if reason is None:
         return Change(key=key, action=Action.PRUNE, live=found)
     action = Action.REFUSE if reason.code in _REFUSALS else Action.HOLD
@@ -114,9 +175,6 @@ def _forget(found: Absent) -> Change:
     return Change(key=found.key, action=Action.HOLD, reason=reason)
 
 
-_REFUSALS: Final = frozenset({"cluster-delete-refused", "never-pruned", "prune-not-allowed", "not-ours"})
-
-
 def _protected(found: LiveObject, situation: Situation) -> Problem | None:
     key = found.key
     if found.deleting:
@@ -128,53 +186,136 @@ def _protected(found: LiveObject, situation: Situation) -> Problem | None:
         return hold("moved-to-another-target", key, f"belongs to target {other} now")
     if is_topology_owned(key, found.labels):
         return hold("topology-owned-kept", key, "the topology controller owns it")
-    kept = _keep_annotation(found.annotations)
+    kept = never_pruned(found.annotations)
     return hold("kept-by-annotation", key, f"carries {kept}: never pruned") if kept else None
 
 
-def _keep_annotation(annotations: Mapping[str, str]) -> str:
-    if annotations.get(_HELM) == "keep":
-        return f"{_HELM}: keep"
-    if annotations.get(_FLUX) == "disabled":
-        return f"{_FLUX}: disabled"
-    options = {part.strip() for part in annotations.get(_ARGO, "").split(",")}
-    stops = sorted(options & {"Prune=false", "Prune=confirm", "Delete=false", "Delete=confirm"})
-    return f"{_ARGO}: {stops[0]}" if stops else ""
+def _grouped(key: ObjectKey, situation: Situation, held: frozenset[ObjectKey]) -> Problem | None:
+    if key not in held or is_cluster(key):
+        return None
+    if all(_leaves(other, situation) for other in _dropped(situation) if is_cluster(other)):
+        return hold("goes-after-cluster", key, "goes once its Cluster is gone")
+    return held_with_cluster(key)
 
 
-def _grouped(key: ObjectKey, held: frozenset[ObjectKey]) -> Problem | None:
-    return held_with_cluster(key) if key in held and not is_cluster(key) else None
+def _leaves(cluster: ObjectKey, situation: Situation) -> bool:
+    """Whether a dropped Cluster goes now, is on its way, or is gone."""
+    found = situation.read(cluster)
+    if isinstance(found, LiveObject) and not found.deleting:
+        return (_protected(found, situation) or _cluster_refused(found, situation)) is None
+    return not isinstance(found, Unreadable)
 
 
 def _not_allowed(found: LiveObject, situation: Situation, going: set[ObjectKey]) -> Problem | None:
     key = found.key
     if is_cluster(key):
-        return _cluster_refused(key, situation.target)
+        return _cluster_refused(found, situation)
     if is_namespace(key) or is_definition(key):
         return refuse("never-pruned", key, "is never pruned: all that it holds would go with it", _by_hand(key))
-    user = _user_of(key, situation, going)
-    if is_secret(key) and user is not None:
-        return refuse("never-pruned", key, f"is never pruned while {user.label} refers to it", _by_hand(key))
+    if is_control_plane(key) or is_infrastructure(key):
+        return _only_with_cluster(found, situation)
+    if is_pool(key):
+        return _collected(found) if cluster_gone(found, situation) else None
+    return _used(found, situation, going)
+
+
+def _used(found: LiveObject, situation: Situation, going: set[ObjectKey]) -> Problem | None:
+    """What holds no machines goes when nobody refers to it any more."""
+    key, user = found.key, _user_of(found.key, situation, going)
+    if _is_credential(key):
+        return _credential(found, situation, user)
     if (key.group, key.kind) not in _PRUNABLE and not is_template(key):
         return refuse("prune-not-allowed", key, f"a {key.kind} is not pruned in this release", _by_hand(key))
     if user is not None:
-        return hold("still-referenced", key, f"{user.label} still refers to it")
-    return _template_in_use(key, situation) if is_template(key) else None
+        return _still_referenced(key, user, situation)
+    if key.kind == "ClusterClass":
+        return _class_in_use(found, situation)
+    return _template_in_use(key, situation, going) if is_template(key) else None
 
 
 def _by_hand(key: ObjectKey) -> str:
     return f"put it back into git, or delete {key.label} by hand: it leaves the inventory once it is gone"
 
 
-def _cluster_refused(key: ObjectKey, target: str) -> Problem:
-    folder = f"clusters/{target}"
-    return refuse(
-        "cluster-delete-refused",
-        key,
-        "is gone from git; a Cluster is never deleted by a missing file",
-        f"if it is a slip: `git restore --source=COMMIT {folder}`, with the last commit that had it; "
-        "deleting one with a second key (deletions/) comes in a later release",
-    )
+def _cluster_refused(found: LiveObject, situation: Situation) -> Problem | None:
+    """Without a second key; or when the deletion would take along what is never to be pruned."""
+    if key_for(found, situation.permits) is None:
+        return refused_for_key(found, situation.target, situation.permits)
+    group = closed_group({found.key}, _bodies(situation))
+    for key in sorted(group - {found.key}):
+        member = situation.live.found(key)
+        if member is not None and (is_control_plane(key) or is_infrastructure(key) or is_pool(key)):
+            kept = never_pruned(member.annotations)
+            if kept:
+                message = f"is not deleted, as {key.label} would go with it and carries {kept}"
+                return hold("kept-by-annotation", found.key, message, f"take that annotation off {key.label}")
+    return None
+
+
+def _gone_clusters(situation: Situation) -> list[ObjectKey]:
+    """Dropped Clusters of this inventory that the server says are gone."""
+    return [key for key in _dropped(situation) if is_cluster(key) and isinstance(situation.read(key), Absent)]
+
+
+def cluster_gone(found: LiveObject, situation: Situation) -> bool:
+    """Whether the object belonged to a dropped Cluster that is gone: it names it, or nothing else is left in git."""
+    gone = _gone_clusters(situation)
+    if gone and not situation.desired:
+        return True
+    return any(names(reference, cluster) for cluster in gone for reference in references(found.body))
+
+
+def _only_with_cluster(found: LiveObject, situation: Situation) -> Problem | None:
+    if cluster_gone(found, situation):
+        return _collected(found)
+    pool = next((one for one in _owners(found) if one.kind == "MachinePool" and one not in situation.desired), None)
+    if pool is not None:
+        return hold("goes-later", found.key, f"goes with {pool.label}")
+    message = f"a {found.key.kind} goes only with its Cluster"
+    return refuse("prune-not-allowed", found.key, message, _by_hand(found.key))
+
+
+def _owners(found: LiveObject) -> Iterator[ObjectKey]:
+    for owner in found.body["metadata"].get("ownerReferences") or ():
+        group = group_of(str(owner.get("apiVersion", "")))
+        yield ObjectKey(group=group, kind=str(owner["kind"]), namespace=found.key.namespace, name=str(owner["name"]))
+
+
+def _collected(found: LiveObject) -> Problem | None:
+    """Of a Cluster that is gone: what has an owner is left to the garbage collector, the rest was never used."""
+    if not found.body["metadata"].get("ownerReferences"):
+        return None
+    return hold("goes-later", found.key, "its Cluster is gone, so Kubernetes' garbage collector removes it")
+
+
+def _credential(found: LiveObject, situation: Situation, user: ObjectKey | None) -> Problem | None:
+    key = found.key
+    if user is not None:
+        return refuse("never-pruned", key, f"is never pruned while {user.label} refers to it", _by_hand(key))
+    if not cluster_gone(found, situation):
+        return refuse("prune-not-allowed", key, f"a {key.kind} goes only with its Cluster", _by_hand(key))
+    beyond = users_beyond(key, situation.neighbours, ours=situation.inventory.keys)
+    if isinstance(beyond, Problem):
+        return hold("users-unknown", key, "stays, as nobody can say who else refers to it", beyond.text)
+    if beyond is not None:
+        return refuse("never-pruned", key, f"is never pruned while {beyond.label} refers to it", _by_hand(key))
+    return None
+
+
+def _class_in_use(found: LiveObject, situation: Situation) -> Problem | None:
+    if is_shared(situation.target):
+        return refuse("prune-not-allowed", found.key, "is shared: other targets may refer to it", _by_hand(found.key))
+    beyond = users_beyond(found.key, situation.neighbours, ours=situation.inventory.keys)
+    if isinstance(beyond, Problem):
+        return hold("users-unknown", found.key, "stays, as nobody can say who else refers to it", beyond.text)
+    return hold("still-referenced", found.key, f"{beyond.label} still refers to it") if beyond else None
+
+
+def _still_referenced(key: ObjectKey, user: ObjectKey, situation: Situation) -> Problem:
+    there = situation.live.found(user)
+    if user not in situation.desired and there is not None and there.deleting:
+        return hold("goes-later", key, f"goes after {user.label}, which is being deleted")
+    return hold("still-referenced", key, f"{user.label} still refers to it")
 
 
 def _user_of(key: ObjectKey, situation: Situation, going: set[ObjectKey]) -> ObjectKey | None:
@@ -187,7 +328,19 @@ def _user_of(key: ObjectKey, situation: Situation, going: set[ObjectKey]) -> Obj
     return users[0] if users else None
 
 
-def _template_in_use(key: ObjectKey, situation: Situation) -> Problem | None:
+def _pool_going(key: ObjectKey, situation: Situation, going: set[ObjectKey]) -> ObjectKey | None:
+    """A pool that is deleted in this very pass: its machines are still there, so what they were made from waits."""
+    for other in sorted(going):
+        there = situation.live.found(other)
+        if there is not None and is_pool(other) and any(names(each, key) for each in references(there.body)):
+            return other
+    return None
+
+
+def _template_in_use(key: ObjectKey, situation: Situation, going: set[ObjectKey]) -> Problem | None:
+    pool = _pool_going(key, situation, going)
+    if pool is not None:
+        return hold("goes-later", key, f"goes after {pool.label}")
     if is_shared(situation.target):
         message = "is shared: other targets may refer to it"
         return refuse("prune-not-allowed", key, message, _by_hand(key))

@@ -248,7 +248,7 @@ async def test_a_dropped_directory_deletes_nothing(cluster: Cluster, bodies: lis
     await target.converge(bodies)
     plan = await target.plan([], inputs="")
     assert not plan.writes
-    assert only([one for one in plan.refusals if one.code == "cluster-delete-refused"]).subject.startswith("Cluster")
+    assert only([one for one in plan.refusals if one.code == "deletion-needs-second-key"]).subject.startswith("Cluster")
     report = await target.apply(plan)
     assert report.count(Result.SKIPPED) == len(report.rows)
     for one in bodies:

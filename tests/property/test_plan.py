@@ -143,7 +143,7 @@ def test_a_target_gone_from_git_deletes_nothing_of_a_living_cluster(first: Bodie
     plan = world.plan([], inputs="")
     if any(key.kind == "Cluster" for key in world.inventory.entries):
         assert not plan.writes
-        assert {"cluster-delete-refused"} == {one.code for one in plan.refusals}
+        assert {"deletion-needs-second-key"} == {one.code for one in plan.refusals}
 
 
 @BOUNDED

@@ -121,7 +121,7 @@ def drops(name: str) -> tuple[Drop, ...]:
     web, shop, chart = f"clusters/{name}/web", f"clusters/{name}/shop", f"clusters/{name}/chart/values.yaml"
     broken = b"version: v1.34.1\npools: {general: {repl"
     return (
-        Drop(title="a cluster's directory", target="shop", code="cluster-delete-refused", path=shop),
+        Drop(title="a cluster's directory", target="shop", code="deletion-needs-second-key", path=shop),
         Drop(title="a Namespace", target="web", code="never-pruned", path=f"{web}/namespace.yaml"),
         Drop(title="a Secret in use", target="web", code="never-pruned", path=f"{web}/secret-used.yaml"),
         Drop(

@@ -144,8 +144,8 @@ def test_a_key_that_was_never_read_counts_as_unreadable() -> None:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("Cluster", (Action.REFUSE, "cluster-delete-refused")),
-        ("MachineDeployment", (Action.REFUSE, "prune-not-allowed")),
+        ("Cluster", (Action.REFUSE, "deletion-needs-second-key")),
+        ("MachineDeployment", (Action.PRUNE, "")),
         ("KubeadmControlPlane", (Action.REFUSE, "prune-not-allowed")),
         ("DevCluster", (Action.REFUSE, "prune-not-allowed")),
         ("Secret", (Action.REFUSE, "prune-not-allowed")),
