@@ -57,6 +57,8 @@ _KUBEADM: Final = {
     "Available": "True",
 }
 _POOL: Final = {**_STEADY, **_MACHINES, "Available": "True"}
+_MACHINE_SET: Final = {**_MACHINES, "ScalingUp": "False", "ScalingDown": "False", "Remediating": "False"}
+"""It says neither Available nor RollingOut. **Source:** Cluster API api/core/v1beta2/machineset_types.go, and seen."""
 _MACHINE: Final = {
     "InfrastructureReady": "True",
     "BootstrapConfigReady": "True",
@@ -67,13 +69,15 @@ _MACHINE: Final = {
 }
 _MEMBER_LABELS: Final = frozenset({"cluster.x-k8s.io/control-plane", "cluster.x-k8s.io/deployment-name"})
 """Only a control plane and a MachineDeployment say whether their Machines are up to date."""
+_REMEDIATE: Final = "cluster.x-k8s.io/remediate-machine"
+"""A health check sees the mark a moment later. **Source:** Cluster API api/core/v1beta2/machine_types.go."""
 _HEALTH_CHECK: Final = {"RemediationAllowed": "True"}
 _CLASS: Final = {"VariablesReady": "True", "RefVersionsUpToDate": "True"}
 REQUIRED: Final[Mapping[str, Mapping[str, str]]] = {
     "Cluster": {**_CLUSTER, "TopologyReconciled": "True"},
     "KubeadmControlPlane": _KUBEADM,
     "MachineDeployment": _POOL,
-    "MachineSet": _POOL,
+    "MachineSet": _MACHINE_SET,
     "Machine": {**_MACHINE, "UpToDate": "True"},
     "MachineHealthCheck": _HEALTH_CHECK,
     "ClusterClass": _CLASS,
@@ -81,6 +85,7 @@ REQUIRED: Final[Mapping[str, Mapping[str, str]]] = {
 """Status of each condition that a settled object has, by kind, where the condition applies to it."""
 _COUNTS: Final = ("replicas", "upToDateReplicas", "availableReplicas", "readyReplicas")
 _LEGACY_COUNTS: Final = ("replicas", "updatedReplicas", "readyReplicas")
+_LEGACY_SET_COUNTS: Final = ("replicas", "availableReplicas", "readyReplicas")
 
 
 def conditions_of(body: Body) -> dict[str, Body]:
@@ -138,6 +143,8 @@ def _deleting(body: Body) -> Verdict | None:
     if not body["metadata"].get("deletionTimestamp"):
         return None
     deleting = conditions_of(body).get("Deleting") or {}
+    if deleting.get("status") != "True":
+        deleting = {}  # it is of the time before
     finalizers = ", ".join(body["metadata"].get("finalizers") or ())
     message = str(deleting.get("message") or "") or (f"finalizers {finalizers}" if finalizers else "")
     reason = str(deleting.get("reason") or "Deleting")
@@ -221,6 +228,12 @@ def _pool(body: Body) -> Verdict | None:
     return _stale(body) or _unmet(body, _POOL) or _counts(body)
 
 
+def _machine_set(body: Body) -> Verdict | None:
+    if is_legacy(body) and not conditions_of(body):
+        return _stale(body) or _short(body, _LEGACY_SET_COUNTS) or _legacy_ready(body)
+    return _stale(body) or _unmet(body, _MACHINE_SET) or _counts(body)
+
+
 def _machine_pool(body: Body) -> Verdict | None:
     """Core sets no v1beta2 condition on it yet (v1.14): phase and counts decide."""
     counts = ("replicas", "readyReplicas")
@@ -230,6 +243,8 @@ def _machine_pool(body: Body) -> Verdict | None:
 
 
 def _machine(body: Body) -> Verdict | None:
+    if _REMEDIATE in (body["metadata"].get("annotations") or {}):
+        return waiting("Remediating", "is marked to be remediated")
     if is_legacy(body) and not conditions_of(body):
         return _stale(body) or _legacy_ready(body)
     required = dict(_MACHINE)
@@ -266,7 +281,7 @@ def _infrastructure(body: Body) -> Verdict | None:
 
 _CORE_RULES: Final[Mapping[str, Callable[[Body], Verdict | None]]] = {
     "MachineDeployment": _pool,
-    "MachineSet": _pool,
+    "MachineSet": _machine_set,
     "MachinePool": _machine_pool,
     "Machine": _machine,
     "MachineHealthCheck": _health_check,
@@ -343,7 +358,12 @@ def _short(body: Body, names: tuple[str, ...]) -> Verdict | None:
     wanted = (body.get("spec") or {}).get("replicas")
     if wanted is None:
         return None
-    status = body.get("status") or {}
-    # A count that is not reported is zero for the API.
-    off = [f"{name} {int(status.get(name) or 0)}" for name in names if int(status.get(name) or 0) != int(wanted)]
+    off = [f"{name} {count}" for name in names if (count := _reported_count(body, name)) != int(wanted)]
     return waiting("ReplicasNotReached", f"{', '.join(off)} of {wanted}") if off else None
+
+
+def _reported_count(body: Body, name: str) -> int:
+    """v1beta1 keeps the counts of v1beta2 apart, under the same names; one that is not reported is zero."""
+    status = body.get("status") or {}
+    modern = status.get("v1beta2") or {}
+    return int((modern[name] if name in modern else status.get(name)) or 0)

@@ -7,8 +7,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from clusterops.capi.conditions import Verdict, judge
-from clusterops.capi.kinds import is_capi, is_cluster, is_control_plane, is_infrastructure, is_pool, is_template
+from clusterops.capi.kinds import (
+    CORE,
+    is_capi,
+    is_cluster,
+    is_control_plane,
+    is_infrastructure,
+    is_pool,
+    is_template,
+)
+from clusterops.health.copies import not_copied
 from clusterops.health.kstatus import judge_generic
+from clusterops.health.members import not_rolled_out
 from clusterops.health.topology import not_carried
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject, LiveSet, Unreadable
@@ -18,8 +28,8 @@ from clusterops.model.report import HealthReport, HealthRow, HealthWord
 def assess(live: LiveSet, keys: Iterable[ObjectKey]) -> HealthReport:
     """One row per key, ordered by key. A key that was never read is Unknown.
 
-    A Cluster with a topology is looked at together with the control plane and pools in ``live``, which need not be
-    among ``keys``: read_health puts them there.
+    A Cluster with a topology is looked at together with its class, control plane, pools and their templates in
+    ``live``, a MachineDeployment with its MachineSets; these need not be among ``keys``: read_health puts them there.
     """
     return HealthReport(rows=tuple(_row(key, live) for key in sorted(set(keys))))
 
@@ -53,8 +63,8 @@ def _judged(found: LiveObject, live: LiveSet) -> HealthRow:
     verdict = judge(found.key, found.body)
     if verdict is None:
         verdict = _existing(found) or judge_generic(found.key, found.body)
-    elif verdict.word is HealthWord.CURRENT and is_cluster(found.key):
-        verdict = not_carried(found, live) or verdict
+    elif verdict.word is HealthWord.CURRENT:
+        verdict = _beside(found, live) or verdict
     observed = int((found.body.get("status") or {}).get("observedGeneration") or 0)
     return HealthRow(
         key=found.key,
@@ -63,6 +73,14 @@ def _judged(found: LiveObject, live: LiveSet) -> HealthRow:
         message=verdict.message,
         observed_generation=observed,
     )
+
+
+def _beside(found: LiveObject, live: LiveSet) -> Verdict | None:
+    """What only other objects tell."""
+    if is_cluster(found.key):
+        return not_carried(found, live) or not_copied(found, live)
+    is_deployment = (found.key.group, found.key.kind) == (CORE, "MachineDeployment")
+    return not_rolled_out(found, live) if is_deployment else None
 
 
 def _existing(found: LiveObject) -> Verdict | None:

@@ -27,6 +27,13 @@ def not_carried(cluster: LiveObject, live: LiveSet) -> Verdict | None:
     return next(_differences(cluster, topology, found), None)
 
 
+def pool_of(cluster: LiveObject, name: str, live: LiveSet) -> LiveObject | None:
+    """The MachineDeployment that the topology controller made for a pool."""
+    label = _POOL_LABELS["machineDeployments"]
+    found = (one for key in live if (one := live.found(key)) is not None)
+    return next((one for one in found if _is_pool_of(one, cluster.key, label, name)), None)
+
+
 def _differences(cluster: LiveObject, topology: Mapping[str, Any], found: list[LiveObject]) -> Iterator[Verdict]:
     control_plane = control_plane_key(cluster)
     there = next((one for one in found if one.key == control_plane), None)
@@ -63,11 +70,15 @@ def infrastructure_key(cluster: LiveObject) -> ObjectKey | None:
 
 
 def _reference(cluster: LiveObject, field: str) -> ObjectKey | None:
-    reference = (cluster.body.get("spec") or {}).get(field) or {}
-    if not (reference.get("kind") and reference.get("name")):
+    return referenced(cluster, (cluster.body.get("spec") or {}).get(field))
+
+
+def referenced(one: LiveObject, reference: Mapping[str, Any] | None) -> ObjectKey | None:
+    """What a reference in a body means, in the spelling of either version; None when it is not set."""
+    if not reference or not (reference.get("kind") and reference.get("name")):
         return None
     group = reference.get("apiGroup") or str(reference.get("apiVersion", "")).rpartition("/")[0]
-    namespace = reference.get("namespace") or cluster.key.namespace
+    namespace = reference.get("namespace") or one.key.namespace
     return ObjectKey(group=group, kind=reference["kind"], namespace=namespace, name=reference["name"])
 
 

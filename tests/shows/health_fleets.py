@@ -21,6 +21,7 @@ class Wish:
     control_plane_template: int = 1
     pools: dict[str, int] = field(default_factory=lambda: {"general": 2})
     pool_template: int = 1
+    pool_template_word: str = "pool"
     paused: bool = False
 
     @property
@@ -29,7 +30,7 @@ class Wish:
 
     @property
     def pool_template_name(self) -> str:
-        return f"pool-{self.pool_template}"
+        return f"{self.pool_template_word}-{self.pool_template}"
 
 
 class Style(Protocol):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from clusterops.capi.conditions import REQUIRED, conditions_of
 from clusterops.health import waits_for
@@ -12,7 +13,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.report import HealthReport
 from tests.recorded_cluster import recorded_health
 from tests.shows.health_phases import Phase, paused_word
-from tests.shows.health_watch import Event, State, changed
+from tests.shows.health_watch import VERSIONS, Event, State, changed
 
 
 @dataclass(slots=True)
@@ -39,29 +40,59 @@ class Judged:
     alone: Counter[str] = field(default_factory=Counter)
 
 
-async def judged(name: str, phases: list[Phase], events: list[Event], version: str) -> Judged:
+def seen_by(events: list[Event]) -> dict[str, list[Event]]:
+    """What the three kinds of API server show: the third is one from before Cluster API v1.9, made of the second."""
+    modern, legacy = ([one for one in events if one.version == version] for version in VERSIONS)
+    return {"v1beta2": modern, "v1beta1": legacy, "v1beta1 of old": [as_of_old(one) for one in legacy]}
+
+
+def as_of_old(event: Event) -> Event:
+    status = {name: part for name, part in (event.live.body.get("status") or {}).items() if name != "v1beta2"}
+    return replace(event, live=replace(event.live, body={**event.live.body, "status": status}))
+
+
+async def judged(name: str, phases: list[Phase], events: list[Event], shown: list[Event]) -> Judged:
+    """``shown`` is what health gets to see; what is true is told by the v1beta2 ``events`` alone."""
     found = Judged(name=name)
-    ordered = sorted((one for one in events if one.version == version), key=lambda one: one.revision)
-    state: State = {}
-    place = 0
+    truth, state = Replay(seen_by(events)["v1beta2"]), Replay(shown)
     for phase in phases:
-        while place < len(ordered) and ordered[place].revision <= phase.edited:
-            changed(state, ordered[place])
-            place += 1
         seen = PhaseSeen(phase.name)
         found.phases.append(seen)
-        report = await one_state(found, seen, phase, state, phase.edited)
-        while place < len(ordered) and ordered[place].revision <= phase.ended:
-            changed(state, ordered[place])
-            report = await one_state(found, seen, phase, state, ordered[place].revision)
-            place += 1
+        revision, report = phase.edited, HealthReport()
+        while revision <= phase.ended:
+            truth.forward(revision)
+            report = await one_state(found, seen, phase, state.forward(revision), phase.lacking(truth.state))
+            revision = state.next_revision
         found.wrong += (f"{name}, {phase.name}: {why}" for why in at_the_end(seen, phase, report))
     return found
 
 
-async def one_state(found: Judged, seen: PhaseSeen, phase: Phase, state: State, revision: int) -> HealthReport:
+class Replay:
+    """The objects of a recording at one revision after another."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self._events = sorted(events, key=lambda one: one.revision)
+        self._next = 0
+        self.revision = 0
+        self.state: State = {}
+
+    def forward(self, revision: int) -> Replay:
+        while self.next_revision <= revision:
+            changed(self.state, self._events[self._next])
+            self._next += 1
+        self.revision = revision
+        return self
+
+    @property
+    def next_revision(self) -> int:
+        """Of the next change; past all when there is none."""
+        return self._events[self._next].revision if self._next < len(self._events) else sys.maxsize
+
+
+async def one_state(found: Judged, seen: PhaseSeen, phase: Phase, replay: Replay, why: str) -> HealthReport:
+    """``why``: what is still lacking in truth."""
+    state, revision = replay.state, replay.revision
     report = await recorded_health(state, phase.keys)
-    why = phase.lacking(state)
     seen.states += 1
     seen.paused += paused_word(report)
     if report.settled and why:

@@ -64,6 +64,7 @@ class Play:
         await self.phase("pool 2 to 4", lambda: wish.pools.update(general=4))
         await self.phase("pool 4 to 2", lambda: wish.pools.update(general=2))
         await self.phase("pool template", lambda: setattr(wish, "pool_template", 2))
+        await self.phase("pool template renamed", lambda: setattr(wish, "pool_template_word", "node"))
         await self.phase("control plane 1 to 3", lambda: setattr(wish, "control_plane", 3))
         await self.phase("control plane template", lambda: setattr(wish, "control_plane_template", 2))
         await self.phase("upgrade", lambda: setattr(wish, "version", "v1.34.1"))

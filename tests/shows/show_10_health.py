@@ -22,9 +22,9 @@ from clusterops.sandbox import Sandbox
 from clusterops.settings import ClusterSettings, NetworkSettings
 from clusterops.telemetry import Metrics, build_logger
 from tests.shows.health_fleets import Style, Wish, classed, plain
-from tests.shows.health_judged import Judged, judged, tell, tell_rules
+from tests.shows.health_judged import Judged, judged, seen_by, tell, tell_rules
 from tests.shows.health_phases import CLOCK, Phase, Play, namespaced
-from tests.shows.health_watch import VERSIONS, Event, Recorder
+from tests.shows.health_watch import Event, Recorder
 from tests.shows.place import place
 
 STYLES: dict[str, Style] = {"plain": plain, "class": classed}
@@ -62,9 +62,9 @@ def main() -> bool:
     if asked.keep:
         asked.keep.write_bytes(pickle.dumps(recordings))
     told = [
-        asyncio.run(judged(f"{name}, {version}", phases, events, version))
+        asyncio.run(judged(f"{name}, {version}", phases, events, seen))
         for name, (phases, events) in recordings.items()
-        for version in VERSIONS
+        for version, seen in seen_by(events).items()
     ]
     return conclude(told)
 

@@ -1,0 +1,117 @@
+"""One reading of a target's health: its objects, and what decides about them beyond these."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from clusterops.capi.kinds import CLUSTER_NAME_LABEL, CORE, is_cluster, is_control_plane, is_pool
+from clusterops.errors import ClusterOpsError, TerminalError
+from clusterops.health.assess import assess
+from clusterops.health.copies import class_key, template_keys
+from clusterops.health.members import MEMBER_KINDS, is_member
+from clusterops.health.topology import control_plane_key, infrastructure_key
+from clusterops.model.key import ObjectKey
+from clusterops.model.live import Absent, LiveObject, LiveSet, Unreadable
+from clusterops.model.problem import Problem
+from clusterops.model.report import HealthReport, HealthRow
+from clusterops.ports import Cluster
+
+Found = LiveObject | Absent | Unreadable
+
+
+async def read_health(cluster: Cluster, keys: Collection[ObjectKey], *, machines: bool = True) -> HealthReport:
+    """One reading: the given objects, and what decides about a Cluster beyond them.
+
+    That is its control plane and infrastructure, the pools of a topology, and, with ``machines`` and only while
+    something is not settled, rows of the Machines that are not. Where all seems settled, everything that belongs to
+    the Cluster is looked at before it is said, as conditions are made of other objects' conditions and come late.
+    Up to three requests a Cluster beyond ``keys``, four lists and a topology's class and templates once at the end.
+    """
+    live = await cluster.read(keys)
+    clusters = [found for key in sorted(live) if is_cluster(key) and (found := live.found(key)) is not None]
+    beyond = _beyond(clusters) - set(keys)
+    objects = dict(live.objects)
+    if beyond:
+        objects.update((await cluster.read(sorted(beyond))).objects)
+    for one in clusters:
+        if (one.body.get("spec") or {}).get("topology"):
+            pools = await _list_pools(cluster, one)
+            objects.update({pool.key: pool for pool in pools})
+            beyond |= {pool.key for pool in pools}
+    report = assess(LiveSet(objects), {*keys, *beyond})
+    if report.settled and clusters:
+        return await _confirmed(cluster, clusters, LiveSet(objects), {*keys, *beyond})
+    unsettled = await _unsettled_machines(cluster, clusters, report) if machines else ()
+    return HealthReport(rows=(*report.rows, *unsettled)) if unsettled else report
+
+
+def _beyond(clusters: Iterable[LiveObject]) -> set[ObjectKey]:
+    found = [key for one in clusters for key in (control_plane_key(one), infrastructure_key(one))]
+    return {key for key in found if key is not None}
+
+
+async def _list_pools(cluster: Cluster, one: LiveObject) -> list[LiveObject]:
+    found: list[LiveObject] = []
+    topology = (one.body.get("spec") or {}).get("topology") or {}
+    workers = topology.get("workers") or {}
+    for kind, field in (("MachineDeployment", "machineDeployments"), ("MachinePool", "machinePools")):
+        if workers.get(field):
+            found += await cluster.list_objects(CORE, kind, namespace=one.key.namespace, labels=_labels(one))
+    return found
+
+
+async def _confirmed(
+    cluster: Cluster, clusters: Iterable[LiveObject], live: LiveSet, keys: set[ObjectKey]
+) -> HealthReport:
+    """The report with all members of the Clusters at hand; those that are not settled get rows of their own.
+
+    Where they may not be listed nobody knows, so the Cluster is Unknown.
+    """
+    objects = dict(live.objects)
+    members: set[ObjectKey] = set()
+    for one in clusters:
+        try:
+            found = await _list_members(cluster, one)
+        except TerminalError as error:
+            objects[one.key] = Unreadable(key=one.key, problem=Problem.of(error))
+            continue
+        members |= {member.key for member in found if is_member(member)}
+        objects.update({member.key: member for member in found})
+        await _add(cluster, objects, {key for key in (class_key(one),) if key is not None})
+        await _add(cluster, objects, template_keys(one, LiveSet(objects)))
+    report = assess(LiveSet(objects), keys)
+    return HealthReport(rows=(*report.rows, *assess(LiveSet(objects), members - keys).unsettled))
+
+
+async def _add(cluster: Cluster, objects: dict[ObjectKey, Found], keys: set[ObjectKey]) -> None:
+    missing = keys - objects.keys()
+    if missing:
+        objects.update((await cluster.read(sorted(missing))).objects)
+
+
+async def _list_members(cluster: Cluster, one: LiveObject) -> list[LiveObject]:
+    found: list[LiveObject] = []
+    for kind in MEMBER_KINDS:
+        found += await cluster.list_objects(CORE, kind, namespace=one.key.namespace, labels=_labels(one))
+    return found
+
+
+async def _unsettled_machines(
+    cluster: Cluster, clusters: Iterable[LiveObject], report: HealthReport
+) -> tuple[HealthRow, ...]:
+    """Only details: where they may not be listed, the rows of their owners stand for them."""
+    if not any(is_pool(row.key) or is_control_plane(row.key) for row in report.unsettled):
+        return ()
+    rows: list[HealthRow] = []
+    for one in clusters:
+        try:
+            machines = await cluster.list_objects(CORE, "Machine", namespace=one.key.namespace, labels=_labels(one))
+        except ClusterOpsError:
+            continue
+        found = LiveSet({machine.key: machine for machine in machines})
+        rows.extend(assess(found, found).unsettled)
+    return tuple(rows)
+
+
+def _labels(one: LiveObject) -> str:
+    return f"{CLUSTER_NAME_LABEL}={one.key.name}"
