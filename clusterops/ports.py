@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from clusterops.model.commit_status import CommitStatus
 from clusterops.model.fleet import Target
 from clusterops.model.key import ObjectKey
-from clusterops.model.live import LiveObject, LiveSet
+from clusterops.model.live import LiveObject, LiveSet, Manager
 from clusterops.model.manifest import RenderedSet
 from clusterops.model.revision import Revision, Snapshot
 
@@ -116,6 +116,12 @@ class Cluster(Protocol):
         Raises TerminalError ``field-owner-conflict`` (409 with causes; the message names fields and managers),
         TransientError ``object-changed`` (409 without), TerminalError ``object-invalid`` (422, names the field),
         TerminalError ``namespace-missing`` (404 of the namespace), RefusedError ``namespace-terminating``.
+        """
+
+    async def set_managers(self, live: LiveObject, managers: Sequence[Manager]) -> LiveObject:
+        """Writes metadata.managedFields alone, pinned to the uid and resourceVersion of ``live``.
+
+        Raises TransientError ``object-changed`` on a 409, also where another object took its name.
         """
 
     async def create(self, body: Mapping[str, Any]) -> LiveObject:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from clusterops.errors import TerminalError, TransientError
 from clusterops.model.canonical import canonical_json
 from clusterops.model.key import ObjectKey
-from clusterops.model.live import Absent, LiveObject, LiveSet, Unreadable
+from clusterops.model.live import Absent, LiveObject, LiveSet, Manager, Unreadable
+from clusterops.model.managers import to_body
 from clusterops.model.problem import Problem
 from clusterops.ports import ServerInfo, WatchEvent
 
@@ -87,6 +88,18 @@ class ModelCluster:
         self.writes.append(("apply", key))
         self.after_write("apply", key)
         return LiveObject.of(copy.deepcopy(self.objects[key]))
+
+    async def set_managers(self, live: LiveObject, managers: Sequence[Manager]) -> LiveObject:
+        self.before_write("adopt", live.key)
+        there = self.objects.get(live.key)
+        if there is None or there["metadata"]["resourceVersion"] != live.resource_version:
+            raise _changed(live.key)
+        raw = copy.deepcopy(there)
+        raw["metadata"]["managedFields"] = to_body(managers)
+        self._store(live.key, raw)
+        self.writes.append(("adopt", live.key))
+        self.after_write("adopt", live.key)
+        return LiveObject.of(copy.deepcopy(raw))
 
     async def create(self, body: Mapping[str, Any]) -> LiveObject:
         key = ObjectKey.of(body)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from clusterops.capi.managers import OURS
 from clusterops.errors import ClusterOpsError, TransientError
 from clusterops.model.live import LiveObject
+from clusterops.model.managers import taken_over
 from clusterops.model.plan import Action, Change
 from clusterops.model.report import Result
 from clusterops.ports import Cluster
@@ -35,26 +37,46 @@ class Written:
         self.uid = ""
 
 
+Step = Callable[[Change, LiveObject | None, Cluster, Written], Awaitable[LiveObject | None]]
+
+
 async def write(change: Change, cluster: Cluster, written: Written) -> None:
     """Applies or deletes one object. Raises ClusterOpsError, ``object-changed`` when the plan no longer holds."""
     live = change.live
+    for step in _steps(change):
+        live = await _persisted(step, change, live, cluster, written)
+
+
+def _steps(change: Change) -> tuple[Step, ...]:
+    """A kill between two of them leaves a state that the next plan carries on from."""
+    if change.action is Action.PRUNE:
+        return (_prune,)
+    return (*((_adopt,) if change.adopts and change.live else ()), _apply)
+
+
+async def _persisted(
+    step: Step, change: Change, live: LiveObject | None, cluster: Cluster, written: Written
+) -> LiveObject | None:
+    """One request, again while only the object's status moved under it."""
+    tries = 0
     while True:
+        tries += 1
         written.attempts += 1
         try:
-            await _once(change, live, cluster, written)
-            return
+            return await step(change, live, cluster, written)
         except TransientError as error:
-            if error.code != "object-changed" or live is None or written.attempts >= ATTEMPTS:
+            if error.code != "object-changed" or live is None or tries >= ATTEMPTS:
                 raise
             live = await _only_status_moved(live, cluster, error)
 
 
-async def _once(change: Change, live: LiveObject | None, cluster: Cluster, written: Written) -> None:
-    if change.action is Action.PRUNE:
-        if live is not None:
-            await cluster.delete(change.key, uid=live.uid, resource_version=live.resource_version)
-        written.result = Result.PRUNED
-        return
+async def _prune(change: Change, live: LiveObject | None, cluster: Cluster, written: Written) -> None:
+    if live is not None:
+        await cluster.delete(change.key, uid=live.uid, resource_version=live.resource_version)
+    written.result = Result.PRUNED
+
+
+async def _apply(change: Change, live: LiveObject | None, cluster: Cluster, written: Written) -> LiveObject:
     assert change.desired is not None, f"{change.key} is to be applied without a manifest"
     applied = await cluster.apply(
         change.desired.body,
@@ -63,6 +85,14 @@ async def _once(change: Change, live: LiveObject | None, cluster: Cluster, writt
         force=bool(change.takes),
     )
     written.uid, written.result = applied.uid, Result.APPLIED
+    return applied
+
+
+async def _adopt(change: Change, live: LiveObject | None, cluster: Cluster, written: Written) -> LiveObject:
+    """Old managers' entries become ours, and the apply that follows removes what git does not set."""
+    assert live is not None
+    version = str(live.body["apiVersion"])
+    return await cluster.set_managers(live, taken_over(live.managers, change.adopts, by=OURS, api_version=version))
 
 
 async def _only_status_moved(before: LiveObject, cluster: Cluster, error: ClusterOpsError) -> LiveObject:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
@@ -22,7 +22,7 @@ from clusterops.kube.reads import BatchingReads, ReadPlanner
 from clusterops.kube.resources import Resource
 from clusterops.kube.watch import Follower, LineSplitter, Relist, live_of
 from clusterops.model.key import ObjectKey
-from clusterops.model.live import LiveObject, LiveSet
+from clusterops.model.live import LiveObject, LiveSet, Manager
 from clusterops.ports import Clock, ServerInfo, WatchEvent, WriteGate
 from clusterops.settings import ClusterSettings, NetworkSettings
 from clusterops.telemetry import Metrics
@@ -131,6 +131,10 @@ class KubeCluster:
             field_manager=field_manager,
         )
         return await self._write(request, resource)
+
+    async def set_managers(self, live: LiveObject, managers: Sequence[Manager]) -> LiveObject:
+        resource = await self._resource_of(live.body)
+        return await self._write(wire.managers_request(resource, live, managers, field_manager=FIELD_MANAGER), resource)
 
     async def create(self, body: Mapping[str, Any]) -> LiveObject:
         resource = await self._resource_of(body)

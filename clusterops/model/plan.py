@@ -81,6 +81,7 @@ class Change:
 
     ``desired`` is what is sent, ``written`` what git says: they differ in the name of a rotated template, in
     references to it, and in fields that are ``left`` to others. ``fields`` are told as the author wrote them.
+    ``adopts`` are the field managers whose entries become ours right before the apply.
     """
 
     key: ObjectKey
@@ -92,6 +93,7 @@ class Change:
     takes: tuple[Taken, ...] = ()
     left: tuple[Left, ...] = ()
     hands_over: tuple[HandedOver, ...] = ()
+    adopts: tuple[str, ...] = ()
     impact: Impact | None = None
     reason: Problem | None = None
 

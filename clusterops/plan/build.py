@@ -122,6 +122,7 @@ def _row(wanted: Wanted, situation: Situation) -> Change:
         takes=wanted.takes,
         left=wanted.left,
         hands_over=wanted.hands_over,
+        adopts=wanted.adopts,
     )
     return as_author_wrote(row, wanted, situation.live)
 

@@ -15,6 +15,7 @@ from clusterops.model.manifest import Manifest
 from clusterops.model.neighbours import NOBODY, Neighbours
 from clusterops.model.plan import Action, Change, FieldChange
 from clusterops.model.problem import Problem, Retry
+from clusterops.plan.adoption import armed, is_bookkeeping, predecessors, removals, removed
 from clusterops.plan.fields import (
     OUR_MANAGER,
     between,
@@ -28,10 +29,18 @@ from clusterops.plan.fields import (
 from clusterops.plan.leaves import Path, leaves, merged_tree, owned
 
 TARGET_ANNOTATION: Final = "clusterops.io/target"
+FLEET_LABEL: Final = "clusterops.io/fleet"
 Prediction = LiveObject | Problem
 
 BLOCKING: Final = frozenset(
-    {"being-deleted", "cluster-deleted-out-of-band", "not-ours", "owned-by-another-target", "uid-changed"}
+    {
+        "being-deleted",
+        "cluster-deleted-out-of-band",
+        "foreign-owner-armed",
+        "not-ours",
+        "owned-by-another-target",
+        "uid-changed",
+    }
 )
 """Verdicts on a Cluster that say it is not the one git means: then nothing that belongs to it is written either."""
 
@@ -70,7 +79,18 @@ def decide(manifest: Manifest, situation: Situation) -> Change:
     if refused is not None:
         action = Action.HOLD if refused.retry is Retry.BACKOFF else Action.REFUSE
         return Change(key=manifest.key, action=action, desired=manifest, live=found, reason=refused)
-    return _existing(manifest, found, situation.predictions.get(manifest.key))
+    row = _existing(manifest, found, situation.predictions.get(manifest.key))
+    return row if is_ours(found, situation.inventory) else _adopts(row, found)
+
+
+def _adopts(row: Change, found: LiveObject) -> Change:
+    """What changes by becoming the successor of whoever applied it; what tools note about themselves is not told."""
+    if row.desired is None or row.action not in {Action.UPDATE, Action.UNCHANGED}:
+        return row
+    names = predecessors(found)
+    fields = tuple(field for field in row.fields if field.pointer and not is_bookkeeping(field.pointer))
+    gone = masked(row.desired.body, removed(removals(row.desired, found, names)))
+    return replace(row, action=Action.ADOPT, fields=(*fields, *gone))
 
 
 def hold(code: str, key: ObjectKey, message: str, hint: str = "") -> Problem:
@@ -145,10 +165,11 @@ def _refusal(manifest: Manifest, found: LiveObject, situation: Situation) -> Pro
         return hold(
             "being-deleted", key, f"is being deleted, finalizers: {finalizers}", "it is planned again once it is gone"
         )
-    return _foreign(key, found, situation)
+    return _foreign(manifest, found, situation)
 
 
-def _foreign(key: ObjectKey, found: LiveObject, situation: Situation) -> Problem | None:
+def _foreign(manifest: Manifest, found: LiveObject, situation: Situation) -> Problem | None:
+    key = manifest.key
     entry = situation.inventory.entries.get(key)
     if is_cluster(key) and entry is not None and entry.uid and entry.uid != found.uid:
         message = f"has uid {found.uid}, the one that ClusterOps applied had {entry.uid}: it is another Cluster"
@@ -158,14 +179,20 @@ def _foreign(key: ObjectKey, found: LiveObject, situation: Situation) -> Problem
             message,
             f"see who recreated it; to take it over, remove {key} from its FleetTarget's inventory",
         )
-    if not is_ours(found, situation.inventory):
-        message = "exists and was never applied by ClusterOps; adoption comes later"
-        return refuse("not-ours", key, message, "rename it in git, or remove it from one of the two places")
     other = other_target(found, situation.target)
     if other:
         message = f"belongs to target {other} (annotation {TARGET_ANNOTATION})"
         return refuse("owned-by-another-target", key, message, f"let one of {other} and {situation.target} render it")
-    return None
+    return _of_another(manifest, found) if not is_ours(found, situation.inventory) else None
+
+
+def _of_another(manifest: Manifest, found: LiveObject) -> Problem | None:
+    """Why an object that we never applied may not be adopted."""
+    fleet, ours = found.labels.get(FLEET_LABEL, ""), manifest.labels.get(FLEET_LABEL, "")
+    if fleet and fleet != ours:
+        message = f"belongs to fleet {fleet} (label {FLEET_LABEL})"
+        return refuse("not-ours", found.key, message, f"let one of {fleet} and {ours or 'this fleet'} render it")
+    return armed(found)
 
 
 def _existing(manifest: Manifest, found: LiveObject, prediction: Prediction | None) -> Change:

@@ -11,6 +11,7 @@ from clusterops.plan.phrases import phrases
 
 _SIGNS: Final = {
     Action.CREATE: "+",
+    Action.ADOPT: "@",
     Action.UPDATE: "~",
     Action.PRUNE: "-",
     Action.HOLD: "=",

@@ -179,16 +179,14 @@ async def test_a_field_that_somebody_took_refuses_that_object_alone(
     assert (await target.live(pool)).body["spec"]["replicas"] == 7
 
 
-async def test_an_object_that_was_never_applied_by_us_is_refused(
-    cluster: Cluster, bodies: list[dict[str, Any]]
-) -> None:
+async def test_an_object_that_a_live_tool_applies_is_refused(cluster: Cluster, bodies: list[dict[str, Any]]) -> None:
     target = Target(cluster)
     namespace, notes = bodies[0], next(one for one in bodies if one["kind"] == "ConfigMap")
-    await cluster.apply(namespace, field_manager="kubectl")
-    await cluster.apply(notes, field_manager="kubectl")
+    await cluster.apply(namespace, field_manager="argocd-controller")
+    await cluster.apply(notes, field_manager="argocd-controller")
     plan = await target.plan(bodies)
     reasons = {change.key: change.reason.code for change in plan.changes if change.reason is not None}
-    assert reasons == {ObjectKey.of(namespace): "not-ours", ObjectKey.of(notes): "not-ours"}
+    assert reasons == {ObjectKey.of(namespace): "foreign-owner-armed", ObjectKey.of(notes): "foreign-owner-armed"}
 
 
 @pytest.mark.parametrize("content", [{"text": "theirs"}, {"other": "theirs"}], ids=["same field", "another field"])

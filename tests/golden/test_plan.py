@@ -45,7 +45,7 @@ async def changed() -> Plan:
     check["spec"]["checks"]["unhealthyNodeConditions"][0]["timeoutSeconds"] = 600
     cluster.edit(ObjectKey.of(check), _shorter, manager="kubectl-edit")
     theirs = body("v1", "ConfigMap", "theirs", data={"a": "b"})
-    await cluster.apply(theirs, field_manager="kubectl")
+    await cluster.apply(theirs, field_manager="argocd-controller")
     kept = [one for one in wanted if one["kind"] != "ConfigMap"]
     return await read_and_plan(cluster, [*kept, theirs], store.inventory)
 

@@ -131,10 +131,10 @@ def _fail(kind: str, error: ClusterOpsError) -> Any:
 async def test_what_names_a_refused_object_is_not_written_and_the_rest_goes_on() -> None:
     cluster = ModelCluster()
     theirs = next(one for one in cluster_bodies() if one["kind"] == "KubeadmConfigTemplate")
-    await cluster.apply(theirs, field_manager="kubectl")
+    await cluster.apply(theirs, field_manager="argocd-controller")
     report = await run(cluster, store_of(), everything())
     results = {row.key.kind: (row.result, row.problem.code if row.problem else "") for row in report.rows}
-    assert results["KubeadmConfigTemplate"] == (Result.SKIPPED, "not-ours")
+    assert results["KubeadmConfigTemplate"] == (Result.SKIPPED, "foreign-owner-armed")
     assert results["MachineDeployment"] == (Result.SKIPPED, "dependency-not-applied")
     assert results["KubeadmControlPlane"] == (Result.APPLIED, "")
     assert results["Cluster"] == (Result.APPLIED, "")
@@ -143,7 +143,7 @@ async def test_what_names_a_refused_object_is_not_written_and_the_rest_goes_on()
 async def test_a_refused_object_never_enters_the_inventory() -> None:
     cluster, store = ModelCluster(), store_of()
     notes = next(one for one in cluster_bodies() if one["kind"] == "ConfigMap")
-    await cluster.apply(notes, field_manager="kubectl")
+    await cluster.apply(notes, field_manager="argocd-controller")
     await run(cluster, store, everything())
     assert ObjectKey.of(notes) not in store.inventory.keys
 

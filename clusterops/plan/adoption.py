@@ -1,0 +1,107 @@
+"""Objects that a person or another tool applied, and what becoming theirs' successor changes.
+
+Server-side apply removes what its manager owned and no longer sends. So once the old managers' entries are ours, the
+next apply removes what they set and git does not: that list is what an adoption has to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from clusterops.capi.managers import Kin, kin, tool
+from clusterops.model.live import LiveObject
+from clusterops.model.manifest import Manifest
+from clusterops.model.plan import MISSING, FieldChange
+from clusterops.model.problem import Problem, Retry
+from clusterops.plan.fields import comparable
+from clusterops.plan.leaves import Leaf, Path, leaves, merged_tree, owned
+
+_FLUX: Final = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
+_ARGO: Final = "argocd.argoproj.io/tracking-id"
+_ARGO_LABEL: Final = "app.kubernetes.io/instance"
+_RANCHER: Final = "objectset.rio.cattle.io/"
+
+_BOOKKEEPING: Final = (
+    "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
+    "/metadata/annotations/clusterops.io~1",
+    "/metadata/labels/clusterops.io~1",
+)
+"""What tools note about themselves: no part of what the object says."""
+
+_DISARM: Final[Mapping[str, str]] = {
+    "Flux": "set `spec.suspend: true` or `spec.deletionPolicy: Orphan` there, see it suspended, then plan again",
+    "Argo CD": "take its automated sync and its finalizer off that Application, then plan again",
+}
+
+
+def armed(found: LiveObject) -> Problem | None:
+    """Why an object may not be adopted: a tool that still applies it, by its label, annotation or field manager."""
+    name, where = _tool_of(found)
+    if not name:
+        return None
+    return Problem(
+        code="foreign-owner-armed",
+        subject=found.key.label,
+        message=f"{name}{where} owns it too and may change or delete it",
+        hint=f"{_DISARM.get(name, f'take it out of {name} without deleting it, then plan again')}. Nothing was written",
+        retry=Retry.HUMAN,
+    )
+
+
+def predecessors(found: LiveObject) -> tuple[str, ...]:
+    """Managers whose entries become ours, ordered: people's, their tools', and unknown ones'; never a controller's."""
+    names = {one.name for one in found.managers if one.subresource != "status"}
+    return tuple(sorted(name for name in names if kin(name) in {Kin.PERSON, Kin.UNKNOWN}))
+
+
+def removals(manifest: Manifest, found: LiveObject, names: Collection[str]) -> dict[Path, Leaf]:
+    """Leaves that only ``names`` own and that git does not set; a whole list item stands for its fields."""
+    body = comparable(found.body)
+    going = [one for one in found.managers if one.name in names and one.subresource != "status"]
+    staying = [one for one in found.managers if one not in going and one.subresource != "status"]
+    staying_paths = owned(body, merged_tree(staying))
+    kept = {path[:length] for path in staying_paths for length in range(len(path) + 1)}
+    sent = leaves(comparable(manifest.body), merged_tree(found.managers))
+    prefixes = {path[:length] for path in sent for length in range(len(path) + 1)}
+    gone = {
+        path: leaf
+        for path, leaf in owned(body, merged_tree(going)).items()
+        if path and path not in prefixes and path not in kept and not any(path[:n] in sent for n in range(len(path)))
+    }
+    return {path: leaf for path, leaf in gone.items() if not any(path[:n] in gone for n in range(len(path)))}
+
+
+def removed(going: Mapping[Path, Leaf]) -> tuple[FieldChange, ...]:
+    """The removals as rows of a plan, without what is mere bookkeeping."""
+    return tuple(
+        FieldChange(pointer=leaf.pointer, before=leaf.value, after=MISSING)
+        for leaf in going.values()
+        if not is_bookkeeping(leaf.pointer)
+    )
+
+
+def is_bookkeeping(pointer: str) -> bool:
+    return pointer.startswith(_BOOKKEEPING)
+
+
+def _tool_of(found: LiveObject) -> tuple[str, str]:
+    """(product, where it is applied from)"""
+    for label in _FLUX:
+        if label in found.labels:
+            return "Flux", f" {_flux_object(found.labels, label)}"
+    tracked = found.annotations.get(_ARGO, "")
+    if tracked:
+        return "Argo CD", f" Application {tracked.partition(':')[0]}"
+    products = sorted({tool(one.name) for one in found.managers} - {""})
+    if "Argo CD" in products and _ARGO_LABEL in found.labels:
+        return "Argo CD", f" Application {found.labels[_ARGO_LABEL]}"
+    if any(name.startswith(_RANCHER) for name in (*found.labels, *found.annotations)):
+        return "Rancher Fleet", ""
+    return (products[0], "") if products else ("", "")
+
+
+def _flux_object(labels: Mapping[str, Any], label: str) -> str:
+    kind = "Kustomization" if label.startswith("kustomize") else "HelmRelease"
+    namespace = labels.get(label.replace("/name", "/namespace"), "")
+    return f"{kind} {namespace}/{labels[label]}" if namespace else f"{kind} {labels[label]}"

@@ -1,0 +1,72 @@
+"""Bodies with leaves taken out or put in, by RFC 6901 pointer. What is given is never changed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from clusterops.plan.leaves import escape
+
+
+def without(body: Mapping[str, Any], pointers: Iterable[str]) -> dict[str, Any]:
+    """Without these leaves, nor the maps that are empty without them. A pointer to nothing is passed over."""
+    found = copy.deepcopy(dict(body))
+    for tokens in sorted(map(_tokens, pointers), key=_last_first, reverse=True):
+        _drop(found, tokens)
+    return found
+
+
+def only(body: Mapping[str, Any], pointer: str, value: Any) -> dict[str, Any]:
+    """The identity of an object and one leaf below maps: what is applied to own that leaf alone."""
+    metadata = {field: value for field, value in body["metadata"].items() if field in {"name", "namespace"}}
+    return with_leaf({"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata}, pointer, value)
+
+
+def with_leaf(body: Mapping[str, Any], pointer: str, value: Any) -> dict[str, Any]:
+    """With a leaf below maps set, which are made where they are missing."""
+    found = copy.deepcopy(dict(body))
+    *above, last = _tokens(pointer)
+    node = found
+    for token in above:
+        node = node.setdefault(token, {})
+    node[last] = value
+    return found
+
+
+def value_at(body: Any, pointer: str, default: Any = None) -> Any:
+    """The value at a pointer, ``default`` where there is none."""
+    node = body
+    for token in _tokens(pointer):
+        if isinstance(node, Mapping) and token in node:
+            node = node[token]
+        elif isinstance(node, list) and token.isdecimal() and int(token) < len(node):
+            node = node[int(token)]
+        else:
+            return default
+    return node
+
+
+def pointer_of(steps: Iterable[str | int]) -> str:
+    return "".join(f"/{escape(str(step))}" for step in steps)
+
+
+def _tokens(pointer: str) -> tuple[str, ...]:
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
+
+
+def _last_first(tokens: Sequence[str]) -> list[tuple[int, str]]:
+    """So that an item that goes does not move those before it."""
+    return [(int(token), "") if token.isdecimal() else (0, token) for token in tokens]
+
+
+def _drop(node: Any, tokens: Sequence[str]) -> bool:
+    """Whether the node is empty afterwards."""
+    token, below = tokens[0], tokens[1:]
+    if isinstance(node, list):
+        index = int(token) if token.isdecimal() else len(node)
+        if index < len(node) and (not below or _drop(node[index], below)):
+            del node[index]
+    elif isinstance(node, dict) and token in node and (not below or _drop(node[token], below)):
+        del node[token]
+    return isinstance(node, dict | list) and not node

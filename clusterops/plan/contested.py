@@ -1,0 +1,93 @@
+"""Fields that git sets and that somebody else owns with another value: where a plain apply would be refused.
+
+**Source:** sigs.k8s.io/structured-merge-diff v6 merge/conflict.go and merge/update.go: an apply conflicts on every path
+that it changes and that another manager owns; the owner of an atomic field owns all that lies below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clusterops.capi.managers import Kin, kin
+from clusterops.model.live import LiveObject, Manager
+from clusterops.model.manifest import Manifest
+from clusterops.model.plan import MISSING
+from clusterops.plan.fields import comparable
+from clusterops.plan.leaves import Leaf, Path, Tree, is_item, leaves, merged_tree, owned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contested:
+    """One leaf. ``owners`` are names, none of ours; ``live`` is MISSING where the server has no such leaf."""
+
+    path: Path
+    pointer: str
+    git: Any
+    live: Any
+    owners: tuple[str, ...]
+
+
+def contested(manifest: Manifest, found: LiveObject) -> tuple[Contested, ...]:
+    """In document order. O(leaves * managers)."""
+    body, tree = comparable(found.body), merged_tree(found.managers)
+    there = leaves(body, tree)
+    theirs = held(found)
+    return tuple(
+        Contested(path=path, pointer=leaf.pointer, git=leaf.value, live=_value(there, path), owners=owners)
+        for path, leaf in leaves(comparable(manifest.body), tree).items()
+        if not _equal(there.get(path), leaf) and (owners := _owners(path, leaf, theirs))
+    )
+
+
+def held(found: LiveObject) -> dict[Path, tuple[str, ...]]:
+    """Leaves of a live object and the managers, without ours, that own them; a map owned for itself is no leaf."""
+    body = comparable(found.body)
+    holders: dict[Path, tuple[str, ...]] = {}
+    for manager in found.managers:
+        if manager.subresource != "status" and kin(manager.name) is not Kin.OURS:
+            for path in sole(body, manager):
+                holders[path] = (*holders.get(path, ()), manager.name)
+    return {path: tuple(sorted(set(names))) for path, names in holders.items()}
+
+
+def sole(body: Mapping[str, Any], manager: Manager) -> dict[Path, Leaf]:
+    """What a manager owns, without list items and maps that it owns only as the place of its fields."""
+    found = owned(body, manager.fields)
+    return {path: leaf for path, leaf in found.items() if path and not _is_place(path, leaf, manager.fields)}
+
+
+def _is_place(path: Path, leaf: Leaf, tree: Tree) -> bool:
+    if not isinstance(leaf.value, dict | list) or not leaf.value:
+        return False
+    return (is_item(path) and not path[-1].startswith("v:")) or "." in _node(path, tree)
+
+
+def _node(path: Path, tree: Tree) -> Tree:
+    """The tree's node at a path, {} where a step is written in another way (Go escapes ``<`` where we do not)."""
+    node: Tree = tree
+    for step in path:
+        node = node.get(step) or {}
+    return node
+
+
+def _owners(path: Path, leaf: Leaf, theirs: Mapping[Path, tuple[str, ...]]) -> tuple[str, ...]:
+    above = [name for length in range(1, len(path) + 1) for name in theirs.get(path[:length], ())]
+    if above or leaf.value == {}:
+        return tuple(dict.fromkeys(above))
+    below = [name for other, names in theirs.items() if other[: len(path)] == path for name in names]
+    return tuple(dict.fromkeys(below))
+
+
+def _value(there: Mapping[Path, Leaf], path: Path) -> Any:
+    return there[path].value if path in there else MISSING
+
+
+def _equal(there: Leaf | None, wanted: Leaf) -> bool:
+    """JSON equality: 1 is not true, though Python says so."""
+    if there is None:
+        return False
+    if isinstance(there.value, bool) or isinstance(wanted.value, bool):
+        return there.value is wanted.value
+    return bool(there.value == wanted.value)
