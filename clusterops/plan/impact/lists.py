@@ -11,6 +11,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet
 from clusterops.model.neighbours import Neighbours, Query
 from clusterops.plan.impact.around import KUBEADM_CONFIG, MACHINE, MACHINE_SET, cluster_query, home_of, made_from
+from clusterops.plan.impact.classes import Reach, topology_queries
 from clusterops.plan.wanted import Wanted
 
 
@@ -22,7 +23,15 @@ def queries(
     ``changed`` are the keys that an apply would change, and those that git no longer has.
     """
     asked: set[Query] = set()
-    for key in changed:
+    keys = tuple(changed)
+    reach = Reach(
+        changed=frozenset(keys),
+        live=live,
+        neighbours=neighbours,
+        after=lambda key: wanted[key].manifest.body if key in wanted else None,
+    )
+    asked.update(topology_queries(reach))
+    for key in keys:
         there = live.found(key)
         if there is not None:
             asked.update(_of_object(there, wanted, live))

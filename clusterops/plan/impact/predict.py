@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from clusterops.capi.kinds import is_cluster, is_control_plane, is_pool
+from clusterops.capi.kinds import is_cluster, is_control_plane, is_pool, is_template
 from clusterops.capi.rollout.difference import Body, at
 from clusterops.capi.rollout.spelling import is_paused, replicas_of
+from clusterops.capi.rollout.topology import has_topology
 from clusterops.model.impact import Impact, ImpactClass, PoolImpact
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet
@@ -16,9 +17,11 @@ from clusterops.model.neighbours import Neighbours
 from clusterops.model.plan import MISSING, Action, Change
 from clusterops.model.problem import Problem
 from clusterops.plan.impact.around import MACHINE, Around, home_of
+from clusterops.plan.impact.classes import Reach, class_keys
 from clusterops.plan.impact.lists import owners_in
 from clusterops.plan.impact.notes import notes
 from clusterops.plan.impact.owners import impact_of_owner, overlaid, owner_of, pool_name, role_of
+from clusterops.plan.impact.topologies import Topology, impact_of_topology, pools_of_new
 from clusterops.plan.wanted import Wanted
 
 _EDITS: Final = frozenset({Action.UPDATE, Action.ADOPT, Action.ROTATE})
@@ -33,6 +36,14 @@ class Outlook:
     live: LiveSet
     around: Around
     after: Mapping[ObjectKey, Body]
+
+    @property
+    def reach(self) -> Reach:
+        def after(key: ObjectKey) -> Body | None:
+            known = self.wanted.get(key)
+            return self.after.get(key) or (known.manifest.body if known else None)
+
+        return Reach(changed=frozenset(self.after), live=self.live, neighbours=self.around.neighbours, after=after)
 
     @property
     def clusters(self) -> tuple[Body, ...]:
@@ -62,7 +73,29 @@ def impacts(
         around=Around(neighbours),
         after={row.key: _after(row, predictions.get(row.key)) for row in rows if row.writes and row.desired},
     )
-    return {row.key: _impact(row, outlook) for row in rows}
+    of_topologies = _by_change(outlook)
+    return {row.key: _impact(row, outlook, of_topologies.get(row.key, ())) for row in rows}
+
+
+def _by_change(outlook: Outlook) -> dict[ObjectKey, list[PoolImpact]]:
+    """Pools of topologies by the change that tells them: the Cluster's own, else its class's, else a template's."""
+    reach = outlook.reach
+    found: dict[ObjectKey, list[PoolImpact]] = {}
+    for key, live in sorted(reach.clusters().items()):
+        teller = next(iter(_tellers(key, live, reach)), None)
+        if teller is not None:
+            after = outlook.after.get(key) or live.body
+            topology = Topology(live=live, after=after, reach=reach, around=outlook.around)
+            found.setdefault(teller, []).extend(impact_of_topology(topology))
+    return found
+
+
+def _tellers(key: ObjectKey, live: LiveObject, reach: Reach) -> Iterator[ObjectKey]:
+    if key in reach.changed:
+        yield key
+    classes = class_keys(live, reach)
+    yield from (each for each in classes if each in reach.changed)
+    yield from sorted(each for each in reach.changed if is_template(each) and reach.live.found(each) is not None)
 
 
 def _after(change: Change, predicted: LiveObject | Problem | None) -> Body:
@@ -88,7 +121,7 @@ def _without(body: Any, path: list[str]) -> Any:
     return {**body, field: _without(body[field], path[1:])}
 
 
-def _impact(change: Change, outlook: Outlook) -> Impact:
+def _impact(change: Change, outlook: Outlook, of_topologies: Sequence[PoolImpact]) -> Impact:
     if change.desired is None and change.live is not None:
         return _of_deletion(change, change.live, outlook)
     if not change.writes:
@@ -96,7 +129,7 @@ def _impact(change: Change, outlook: Outlook) -> Impact:
         return Impact(kind=kind)
     if change.live is None:
         return Impact.of(_of_creation(change, outlook))
-    pools = tuple(_of_edit(change, change.live, outlook))
+    pools = (*of_topologies, *_of_edit(change, change.live, outlook))
     least = ImpactClass.IN_PLACE if change.action in _EDITS else ImpactClass.NONE
     return Impact.of(pools, least=least, notes=notes(change, pools))
 
@@ -119,6 +152,8 @@ def _of_unpausing(cluster: LiveObject, outlook: Outlook) -> Iterator[PoolImpact]
 def _of_creation(change: Change, outlook: Outlook) -> Iterator[PoolImpact]:
     assert change.desired is not None
     body = change.desired.body
+    if is_cluster(change.key) and has_topology(body):
+        yield from pools_of_new(body)
     if is_pool(change.key) or is_control_plane(change.key):
         count = replicas_of(body)
         home = home_of(body, outlook.clusters)
