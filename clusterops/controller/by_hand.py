@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from clusterops.controller.commits import Commit
 from clusterops.controller.due import gone_target
+from clusterops.controller.judging import counting, judge_counting
 from clusterops.controller.lease import FleetLease
 from clusterops.controller.reconcile import draft_plan, reconcile
 from clusterops.controller.work import Doors, Work
@@ -16,7 +17,6 @@ from clusterops.model.fleet import Fleet, Mode, Target
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Stage
 from clusterops.model.revision import Snapshot
-from clusterops.plan.verdict import judge
 from clusterops.settings import DaemonSettings
 
 
@@ -40,7 +40,7 @@ class Asked:
                 inputs="by-hand",
                 gone=target in self.gone,
                 settle_timeout_s=self.fleet.file.rollout.settle_timeout_s if self.wait else 0.0,
-            )
+            ).keyed(self.fleet)
             for target in (*self.targets, *self.gone)
         }
 
@@ -61,7 +61,9 @@ async def plan_by_hand(asked: Asked, doors: Doors) -> dict[str, Outcome]:
     works = commit.works
     drafts = await asyncio.gather(*(draft_plan(work, doors, commit.view(name)) for name, work in works.items()))
     outcomes = {name: draft.outcome for name, draft in zip(works, drafts, strict=True)}
-    stopped = judge(asked.fleet, outcomes, doors.records.owners())
+    stopped, _ = await judge_counting(
+        asked.fleet, outcomes, doors.records.owners(), counting(doors.cluster), doors.clock.now().date()
+    )
     return {name: replace(each, problem=stopped.get(name, each.problem)) for name, each in sorted(outcomes.items())}
 
 
@@ -128,6 +130,8 @@ def _commit(asked: Asked, doors: Doors) -> Commit:
         owners=doors.records.owners,
         seen_at=doors.clock.now(),
         fleet_size=len(asked.fleet.targets),
+        count=counting(doors.cluster),
+        today=lambda: doors.clock.now().date(),
         silent=True,
     )
 

@@ -7,18 +7,26 @@ since the verdict looks at the whole commit; what clusters share goes before the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 
+from clusterops.controller.judging import Count, Judged, judge_counting, judge_now
 from clusterops.controller.work import Work
+from clusterops.errors import ClusterOpsError
+from clusterops.model.census import Census, Need
 from clusterops.model.fleet import Fleet, Mode
 from clusterops.model.key import ObjectKey
 from clusterops.model.manifest import Manifest, RenderedSet
+from clusterops.model.policy import Weight
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Stage
 from clusterops.model.revision import Revision
-from clusterops.plan.verdict import judge
+from clusterops.plan.budgets import needs
+
+
+async def _nothing_counted(fleet: Fleet, asked: Iterable[Need]) -> Census:
+    return {}
 
 
 @dataclass(slots=True)
@@ -32,6 +40,10 @@ class Commit:
     seen_at: datetime
     fleet_size: int
     """Targets of the fleet that are ours, changed or not."""
+    count: Count = _nothing_counted
+    """How many objects of a kind a region has now."""
+    today: Callable[[], date] | None = None
+    """When it is judged (UTC); None: the day on which the commit was seen."""
     on_change: Callable[[Commit], None] = lambda commit: None
     silent: bool = False
     """A pass that a person asked for again: its commit has its verdict already."""
@@ -46,6 +58,9 @@ class Commit:
     """An earlier process posted its plan verdict, which stands."""
     told: bool = False
     """Whether the Fleet was told of its end."""
+    weights: tuple[Weight, ...] = ()
+    """What it spends of its budgets, once judged."""
+    _judging: asyncio.Task[None] | None = None
     _begun: set[str] = field(default_factory=set)
     _taken_over: dict[str, asyncio.Event] = field(default_factory=dict)
     _instead: dict[str, Commit] = field(default_factory=dict)
@@ -168,7 +183,7 @@ class Commit:
         first = name not in self.drafts
         self.drafts[name] = outcome
         if not first and self.judged:
-            return judge(self.fleet, {name: outcome}, self.owners()).get(name)
+            return await self._judge_again(name)
         self._judge_all()
         await self._until(self._judged, name)
         await self._turn(name)
@@ -178,7 +193,39 @@ class Commit:
         """Once every target has its draft, those left out excepted."""
         if self.judged or not self.drafts.keys() | self._instead.keys() >= self.works.keys():
             return
-        self._stopped = judge(self.fleet, self.drafts, self.owners())
+        if self._judging is not None:
+            return
+        drafts = dict(self.drafts)
+        if needs(self.fleet, drafts, today=self._today):
+            self._judging = asyncio.create_task(self._count_and_judge(drafts), name=f"judge:{self.revision.short}")
+        else:
+            self._judged_as(judge_now(self.fleet, drafts, self.owners(), {}, self._today))
+
+    @property
+    def _today(self) -> date:
+        return self.today() if self.today is not None else self.seen_at.date()
+
+    async def _count_and_judge(self, drafts: Mapping[str, Outcome]) -> None:
+        """A region that cannot be counted is not judged, and what is not judged is not applied."""
+        try:
+            judged = await judge_counting(self.fleet, drafts, self.owners(), self.count, self._today)
+        except ClusterOpsError as error:
+            judged = dict.fromkeys(drafts, Problem.of(error)), ()
+        except Exception as error:
+            judged = dict.fromkeys(drafts, _not_judged(self.revision, error)), ()
+        self._judged_as(judged)
+
+    async def _judge_again(self, name: str) -> Problem | None:
+        """One target after a retry, beside all others of the commit: budgets are not to be spent piece by piece."""
+        drafts = {each: draft for each, draft in self.drafts.items() if each not in self.superseded or each == name}
+        try:
+            stopped, self.weights = await judge_counting(self.fleet, drafts, self.owners(), self.count, self._today)
+        except ClusterOpsError as error:
+            return Problem.of(error)
+        return stopped.get(name)
+
+    def _judged_as(self, judged: Judged) -> None:
+        self._stopped, self.weights = judged
         self.drafts = {each: self._with_verdict(each, draft) for each, draft in self.drafts.items()}
         self._judged.set()
         self.on_change(self)
@@ -229,6 +276,16 @@ class View:
 
     def progress(self, outcome: Outcome) -> None:
         self.commit.progress(self.name, outcome)
+
+
+def _not_judged(revision: Revision, error: Exception) -> Problem:
+    return Problem(
+        code="internal-error",
+        subject=revision.short,
+        message=f"the commit was not judged: {type(error).__name__}: {error}",
+        hint="a defect of ClusterOps: please report it with the traceback from the log",
+        retry=Retry.BACKOFF,
+    )
 
 
 _CLUSTER = 2

@@ -10,6 +10,7 @@ from datetime import datetime
 from clusterops.controller.commits import Commit
 from clusterops.controller.due import Due, Memory, counts_of, find_due, gone_target
 from clusterops.controller.history import History
+from clusterops.controller.judging import counting
 from clusterops.controller.lease import FleetLease, Gate
 from clusterops.controller.reconcile import reconcile, unforeseen
 from clusterops.controller.requests import Requests
@@ -161,7 +162,14 @@ class Daemon:
             # Whoever led until now may have taken newer commits than the one that we waited with.
             return await self._take(await self.repository.fetch())
         due = await asyncio.to_thread(
-            find_due, fleet, mine, self.memories, snapshot, self.doors.renderer, gone=self._gone(fleet)
+            find_due,
+            fleet,
+            mine,
+            self.memories,
+            snapshot,
+            self.doors.renderer,
+            gone=self._gone(fleet),
+            policy_moved=self._fleet is not None and self._fleet.file.policy != fleet.file.policy,
         )
         self._fleet, self._snapshot = fleet, snapshot
         for commit in await self._commits(snapshot, fleet, due, seen_at):
@@ -224,7 +232,7 @@ class Daemon:
                 inputs=each.inputs,
                 gone=each.gone,
                 settle_timeout_s=fleet.file.rollout.settle_timeout_s,
-            )
+            ).keyed(fleet)
             for each in due
         }
 
@@ -243,6 +251,8 @@ class Daemon:
             owners=self.doors.records.owners,
             seen_at=seen_at,
             fleet_size=len(self._mine(fleet)),
+            count=counting(self.doors.cluster),
+            today=lambda: self.doors.clock.now().date(),
             on_change=self._moved,
             silent=silent,
         )
@@ -397,7 +407,7 @@ class Daemon:
             inputs=self.memories.get(name, Memory()).inputs,
             commit=self._snapshot.revision.commit,
             settle_timeout_s=self._fleet.file.rollout.settle_timeout_s,
-        )
+        ).keyed(self._fleet)
 
     def _mine(self, fleet: Fleet) -> dict[str, Target]:
         return {name: target for name, target in fleet.targets.items() if target.management == self.settings.management}

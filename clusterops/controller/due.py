@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from clusterops.controller.work import Work
 from clusterops.errors import ClusterOpsError
 from clusterops.model.canonical import digest_of
+from clusterops.model.deletion import DeletionKey
 from clusterops.model.fleet import Fleet, PlainRecipe, Target
+from clusterops.model.policy import BUDGET_CODES
 from clusterops.model.report import Outcome, Stage
 from clusterops.model.revision import Snapshot
 from clusterops.ports import Renderer
@@ -28,6 +30,8 @@ class Memory:
     revision: str = ""
     settled: bool = False
     code: str = ""
+    deleted: bool = False
+    """Gone with a second key: nothing of it is left to be orphaned."""
     passed: bool = False
     """Whether this process began a pass over it: what is not settled then is the schedule's to repeat."""
 
@@ -37,7 +41,8 @@ class Memory:
         return cls(
             inputs=status.inputs,
             revision=status.observed_revision,
-            settled=status.phase in {Phase.SETTLED, Phase.ORPHANED},
+            settled=status.phase in {Phase.SETTLED, Phase.ORPHANED, Phase.DELETED},
+            deleted=status.phase == Phase.DELETED,
             code=status.code,
         )
 
@@ -58,6 +63,7 @@ class Memory:
             inputs=work.inputs,
             revision=outcome.revision,
             settled=outcome.stage is Stage.DONE,
+            deleted=outcome.stage is Stage.DONE and work.gone and bool(outcome.deletion),
             code=outcome.problem.code if outcome.problem else "",
             passed=True,
         )
@@ -88,7 +94,7 @@ def counts_of(memories: Mapping[str, Memory], mine: Mapping[str, Target]) -> Tar
         suspended=suspended,
         failed=failed,
         progressing=max(0, len(here) - settled - suspended - failed),
-        orphaned=len(memories.keys() - mine.keys()),
+        orphaned=sum(not memories[name].deleted for name in memories.keys() - mine.keys()),
     )
 
 
@@ -115,16 +121,22 @@ def find_due(
     renderer: Renderer,
     *,
     gone: Iterable[Target],
+    policy_moved: bool = False,
 ) -> tuple[Due, ...]:
     """Targets whose inputs differ from those of their last pass, and those that a restart left unsettled.
 
-    Ordered by name. A fleet with problems has none: nothing is done by halves. O(targets).
+    Also those that a budget stopped, where the policy is another one now. Ordered by name. A fleet with problems has
+    none: nothing is done by halves. O(targets).
     """
     if fleet.problems:
         return ()
-    found = [Due(target=target, inputs=inputs_of(target, snapshot, renderer)) for target in mine.values()]
-    found += [Due(target=target, inputs=GONE, gone=True) for target in gone]
-    due = (_due(each, memories.get(each.target.name)) for each in sorted(found, key=lambda each: each.target.name))
+    found = [
+        Due(target=target, inputs=_with_keys(inputs_of(target, snapshot, renderer), fleet.keys_for(target.name)))
+        for target in mine.values()
+    ]
+    found += [Due(target=target, inputs=_with_keys(GONE, fleet.keys_for(target.name)), gone=True) for target in gone]
+    ordered = sorted(found, key=lambda each: each.target.name)
+    due = (_due(each, memories.get(each.target.name), policy_moved=policy_moved) for each in ordered)
     return tuple(each for each in due if each is not None)
 
 
@@ -137,8 +149,19 @@ def inputs_of(target: Target, snapshot: Snapshot, renderer: Renderer) -> str:
     return digest_of([rendered, str(target.mode), target.namespace, [problem.text for problem in target.problems]])
 
 
-def _due(each: Due, memory: Memory | None) -> Due | None:
+def _with_keys(inputs: str, keys: Sequence[DeletionKey]) -> str:
+    """A second key is an input: adding or mending one is a reason to look again."""
+    if not keys:
+        return inputs
+    return digest_of([inputs, [[key.path, key.uid, key.expires.isoformat()] for key in keys]])
+
+
+def _due(each: Due, memory: Memory | None, *, policy_moved: bool) -> Due | None:
     if memory is None:
+        return each
+    if each.gone and memory.deleted:
+        return None
+    if policy_moved and memory.code in BUDGET_CODES.values():
         return each
     if memory.inputs != each.inputs:
         return each if memory.settled or memory.passed else replace(each, supersedes=memory.revision)

@@ -48,6 +48,7 @@ async def plan_target(
         inventory=inventory,
         predictions=predictions,
         neighbours=await _look_around(doors.cluster, prepared, live, inventory),
+        permits=work.permits(doors.clock.now()),
         coming=coming,
     )
     return replace(plan, warnings=(*_of_render(rendered), *plan.warnings))

@@ -14,6 +14,7 @@ from typing import Any, Final
 from clusterops.apply import apply_plan, needs_replan
 from clusterops.controller.planning import plan_target
 from clusterops.controller.records import Record
+from clusterops.controller.removal import Removal
 from clusterops.controller.work import CommitView, Doors, Work
 from clusterops.errors import ClusterOpsError
 from clusterops.health import wait_settled, waits_for
@@ -55,8 +56,9 @@ async def reconcile(work: Work, doors: Doors, commit: CommitView, interrupted: a
                 outcome = await _carry_out(work, doors, draft)
             commit.progress(outcome)
             doors.metrics.pass_seconds.observe(_seconds_since(outcome, doors))
+        outcome = await _remove(draft, outcome, work=work, doors=doors, commit=commit, interrupted=interrupted)
         if outcome.problem is None and work.gone:
-            outcome = replace(outcome, stage=Stage.DONE)
+            outcome = replace(outcome, stage=outcome.stage if _on_its_way(outcome) else Stage.DONE)
         elif outcome.problem is None and work.settle_timeout_s > 0:
             outcome = await _settle(draft, outcome, work=work, doors=doors, commit=commit, interrupted=interrupted)
     except ClusterOpsError as error:
@@ -110,6 +112,26 @@ async def _carry_out(work: Work, doors: Doors, draft: Draft) -> Outcome:
             break
         plan = await plan_target(work, doors, draft.rendered, draft.record, draft.coming)
     return outcome
+
+
+async def _remove(
+    draft: Draft, outcome: Outcome, *, work: Work, doors: Doors, commit: CommitView, interrupted: asyncio.Event
+) -> Outcome:
+    """Waits for what git dropped, where it does not go at once; what is refused in the plan does not stop that."""
+
+    async def again(before: Outcome) -> Outcome:
+        plan = await plan_target(work, doors, draft.rendered, draft.record, draft.coming)
+        async with doors.slots:
+            return await _carry_out(work, doors, replace(draft, outcome=replace(before, plan=plan, problem=None)))
+
+    if outcome.report is None or outcome.report.problems or not _on_its_way(outcome):
+        return outcome
+    removal = Removal(work=work, doors=doors, record=draft.record, commit=commit, interrupted=interrupted, again=again)
+    return await removal.finish(outcome)
+
+
+def _on_its_way(outcome: Outcome) -> bool:
+    return outcome.plan is not None and outcome.plan.deletion is not None
 
 
 async def _settle(

@@ -111,6 +111,10 @@ class Record:
         if not self.written:
             await self._write_outcome(outcome, gone=False)
 
+    async def told(self, outcome: Outcome) -> None:
+        """How far a removal is, for `clusterops status -w`; what is gone leaves the inventory with the same write."""
+        await self._write_outcome(outcome, gone=False)
+
     async def finish(self, outcome: Outcome, *, gone: bool) -> None:
         """The end of a pass. Raises what reading and writing the FleetTarget raise."""
         if outcome.problem is not None and outcome.problem.code == "superseded" and outcome.report is None:

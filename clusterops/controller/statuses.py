@@ -10,7 +10,7 @@ from clusterops.controller.commits import Commit
 from clusterops.model.commit_status import CommitStatus
 from clusterops.model.report import Outcome, Stage
 from clusterops.plan import summarise
-from clusterops.status import Contexts, apply_statuses, plan_pending, plan_status
+from clusterops.status import Contexts, apply_statuses, plan_pending, plan_status, policy_status
 
 _UNRENDERED: Final = frozenset({Stage.SOURCE, Stage.RENDER})
 
@@ -21,7 +21,7 @@ def statuses_of(commit: Commit, management: str, at: datetime) -> tuple[CommitSt
     if commit.works and not commit.judged:
         pending_plan = plan_pending(len(commit.works), commit.fleet_size, contexts=contexts, at=at)
         return () if commit.planned else (pending_plan,)
-    plan = () if commit.planned else (_plan_status(commit, contexts, at),)
+    plan = () if commit.planned else (_plan_status(commit, contexts, at), *_policy_status(commit, contexts, at))
     if commit.fleet.problems or not commit.applies:
         return plan
     known = commit.under_way | commit.outcomes
@@ -51,6 +51,14 @@ def _plan_status(commit: Commit, contexts: Contexts, at: datetime) -> CommitStat
         contexts=contexts,
         at=at,
     )
+
+
+def _policy_status(commit: Commit, contexts: Contexts, at: datetime) -> tuple[CommitStatus, ...]:
+    """Nothing of a commit whose fleet cannot be read: there is no policy to hold it against."""
+    if commit.fleet.problems:
+        return ()
+    drafts = [draft for _, draft in sorted(commit.drafts.items())]
+    return (policy_status(drafts, weights=commit.weights, contexts=contexts, at=at),)
 
 
 def _summary(drafts: Sequence[Outcome]) -> str:

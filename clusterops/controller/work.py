@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol
 
 from clusterops.controller.clock import Ticks
 from clusterops.controller.records import Records
-from clusterops.model.fleet import Target
+from clusterops.model.deletion import DeletionKey, Permits
+from clusterops.model.fleet import Fleet, Target
 from clusterops.model.key import ObjectKey
 from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.problem import Problem
@@ -31,6 +33,17 @@ class Work:
     gone: bool = False
     settle_timeout_s: float
     """The fleet's ``rollout.settleTimeout``; 0: do not wait for health at all."""
+    keys: tuple[DeletionKey, ...] = ()
+    """Second keys of the snapshot that name the target."""
+    key_days: int = 7
+    """The fleet's ``policy.deletionKeyDays``."""
+
+    def keyed(self, fleet: Fleet) -> Work:
+        """With the second keys of its commit."""
+        return replace(self, keys=fleet.keys_for(self.target.name), key_days=fleet.file.policy.deletion_key_days)
+
+    def permits(self, now: datetime) -> Permits:
+        return Permits(keys=self.keys, days_ahead=self.key_days, now=now)
 
     @property
     def revision(self) -> str:

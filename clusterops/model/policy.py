@@ -9,6 +9,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
+from clusterops.model.problem import Problem, Retry
+
 
 class Budget(StrEnum):
     """What is counted, in the words of fleet.yaml."""
@@ -24,6 +26,14 @@ BUDGET_CODES: Final = {
     Budget.POOLS_DELETED: "budget-pools-deleted",
     Budget.MACHINES_REMOVED: "budget-machines-removed",
     Budget.MACHINES_REPLACED: "budget-machines-replaced",
+}
+FLEET: Final = ""
+"""Stands for the whole fleet where a region is meant."""
+_WORDS: Final = {
+    Budget.CLUSTERS_DELETED: ("deletes", "cluster"),
+    Budget.POOLS_DELETED: ("deletes", "pool"),
+    Budget.MACHINES_REMOVED: ("removes", "machine"),
+    Budget.MACHINES_REPLACED: ("replaces", "machine"),
 }
 KEY_CODES: Final = frozenset(
     {
@@ -88,3 +98,41 @@ class Policy:
     fleet_budgets: Mapping[Budget, Limit] = field(default_factory=dict)
     exceptions: tuple[Exemption, ...] = ()
     deletion_key_days: int = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """One budget of one region (``FLEET``: of the fleet). ``targets`` are those that spend of it."""
+
+    budget: Budget
+    region: str
+    spent: int
+    limit: int
+    targets: tuple[str, ...]
+    exception: str = ""
+    """The reason of the exception that makes the limit, "" for the budget itself."""
+    expired: str = ""
+    """An exception that would have helped, and no longer counts."""
+
+    @property
+    def over(self) -> bool:
+        return self.spent > self.limit
+
+    @property
+    def problem(self) -> Problem:
+        verb, noun = _WORDS[self.budget]
+        where = f"in {self.region}" if self.region else "in the fleet"
+        return Problem(
+            code=BUDGET_CODES[self.budget],
+            subject="",
+            message=f"{verb} {self.spent} {noun}{'s' * (self.spent != 1)} {where}, budget {self.limit}{self.expired}",
+            hint=self._hint,
+            retry=Retry.HUMAN,
+        )
+
+    @property
+    def _hint(self) -> str:
+        if not self.region:
+            return f"nothing is applied; split the commit, or widen policy.fleetBudgets.{self.budget} in it"
+        entry = f"{{budget: {self.budget}, region: {self.region}, limit: {self.spent}, reason: TEXT, expires: DATE}}"
+        return f"nothing is applied in {self.region}; split the commit, or add to policy.exceptions in it: {entry}"

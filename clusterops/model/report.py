@@ -119,6 +119,8 @@ class Outcome:
     plan: Plan | None = None
     report: ApplyReport | None = None
     health: HealthReport | None = None
+    deletion: str = ""
+    """How far the removal of what git dropped is, in words; at the end what was removed."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
 

@@ -1,32 +1,77 @@
 """The verdict on a whole commit: per target go, or the reason why not.
 
-Rules of the first day: an error in fleet.yaml stops everything, an error in a target stops that target, two targets
-never own one object, and a Cluster's directory does not move while the Cluster lives.
+An error in fleet.yaml stops everything, an error in a target stops that target, two targets never own one object, a
+Cluster's directory does not move while the Cluster lives, a Cluster goes only with its second key, and beyond a budget
+nothing goes in that region.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from clusterops.model.fleet import Fleet
 from clusterops.model.key import ObjectKey
-from clusterops.model.plan import Plan
+from clusterops.model.plan import Action, Plan
+from clusterops.model.policy import FLEET, KEY_CODES, Weight
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome
+from clusterops.plan.budgets import region_of
 
 CLUSTER_GROUP = "cluster.x-k8s.io"
 
 
-def judge(fleet: Fleet, drafts: Mapping[str, Outcome], owners: Mapping[ObjectKey, str]) -> dict[str, Problem]:
+def judge(
+    fleet: Fleet,
+    drafts: Mapping[str, Outcome],
+    owners: Mapping[ObjectKey, str],
+    weights: Iterable[Weight] = (),
+) -> dict[str, Problem]:
     """Why each target that may not go is stopped; a target that is not in the result goes.
 
-    ``drafts`` are the commit's targets as far as PLAN, ``owners`` says which target's inventory holds an object now.
+    ``drafts`` are the commit's targets as far as PLAN, ``owners`` says which target's inventory holds an object now,
+    ``weights`` what the commit spends of its budgets.
     """
     if fleet.problems:
         return dict.fromkeys(drafts, fleet.problems[0])
     stopped = {name: draft.problem for name, draft in drafts.items() if draft.problem is not None}
-    return _clashes(fleet, drafts, owners) | stopped
+    own = _clashes(fleet, drafts, owners) | _still_meant(fleet, drafts) | _keyless(drafts) | stopped
+    return _beyond(drafts, weights) | own
+
+
+def _beyond(drafts: Mapping[str, Outcome], weights: Iterable[Weight]) -> dict[str, Problem]:
+    """Everything in a region whose budget does not suffice, and whatever else spends of it; the fleet's: everything."""
+    found: dict[str, Problem] = {}
+    for weight in weights:
+        if weight.over:
+            for name in drafts:
+                if weight.region in {FLEET, region_of(name)} or name in weight.targets:
+                    found.setdefault(name, weight.problem)
+    return found
+
+
+def _keyless(drafts: Mapping[str, Outcome]) -> dict[str, Problem]:
+    """With a Cluster that may not be deleted, nothing of its target is touched."""
+    refused = ((name, _refusal(draft.plan)) for name, draft in drafts.items())
+    return {name: problem for name, problem in refused if problem is not None}
+
+
+def _refusal(plan: Plan | None) -> Problem | None:
+    return next((problem for problem in plan.refusals if problem.code in KEY_CODES), None) if plan else None
+
+
+def _still_meant(fleet: Fleet, drafts: Mapping[str, Outcome]) -> dict[str, Problem]:
+    """A second key does not open where another directory stands for the same Cluster: it was moved, not dropped."""
+    homes = {(target.namespace, target.cluster): name for name, target in fleet.targets.items()}
+    found: dict[str, Problem] = {}
+    for name, draft in drafts.items():
+        for change in draft.plan.changes if draft.plan else ():
+            dropped = change.action is Action.PRUNE and change.live is not None
+            if dropped and change.key.group == CLUSTER_GROUP and change.key.kind == "Cluster":
+                home = homes.get((change.key.namespace or "", change.key.name), name)
+                if home != name:
+                    found[name] = _clash(change.key, home, name, gone=True)
+    return found
 
 
 def _clashes(fleet: Fleet, drafts: Mapping[str, Outcome], owners: Mapping[ObjectKey, str]) -> dict[str, Problem]:

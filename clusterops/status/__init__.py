@@ -7,7 +7,7 @@
 *Read first:* fleet_target.py, target_status.py, commit_texts.py.
 """
 
-from clusterops.status.commit_texts import Contexts, apply_statuses, plan_pending, plan_status
+from clusterops.status.commit_texts import Contexts, apply_statuses, plan_pending, plan_status, policy_status
 from clusterops.status.conditions import Condition
 from clusterops.status.crds import crd_bodies, ensure_crds
 from clusterops.status.events import event_body, record_event
@@ -44,6 +44,7 @@ __all__ = [
     "list_targets",
     "plan_pending",
     "plan_status",
+    "policy_status",
     "read_fleet",
     "read_target",
     "record_event",

@@ -14,6 +14,7 @@ from typing import Final
 
 from clusterops.model.commit_status import TEXT_LIMIT, CommitStatus, State
 from clusterops.model.plan import Action
+from clusterops.model.policy import POLICY_CODES, Budget, Weight
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Result, Stage
 from clusterops.status.target_status import SUPERSEDED_CODES, SUSPENDED_CODES
@@ -26,6 +27,13 @@ _VERBS: Final = {
     Action.ROTATE: "rotates",
     Action.PRUNE: "prunes",
 }
+_SPENT: Final = {
+    Budget.POOLS_DELETED: "pools may be deleted",
+    Budget.MACHINES_REMOVED: "machines may be removed",
+    Budget.MACHINES_REPLACED: "machines may be replaced",
+}
+_FAILURES: Final = frozenset({"not-gone"})
+"""Tried again by itself, and a verdict all the same."""
 _QUIET: Final = SUSPENDED_CODES | SUPERSEDED_CODES
 """Codes that are a state of the target and no verdict on the commit."""
 
@@ -88,6 +96,58 @@ def plan_status(
     ]
     state, text = _worst(found) or (State.SUCCESS, summary or _plan_text(outcomes, rendered, total_targets))
     return CommitStatus(context=contexts.plan, state=state, text=text, at=at)
+
+
+def policy_status(
+    outcomes: Sequence[Outcome],
+    *,
+    weights: Sequence[Weight] = (),
+    contexts: Contexts = DEFAULT_CONTEXTS,
+    at: datetime | None = None,
+) -> CommitStatus:
+    """Second keys and budgets, of the targets that the commit touches."""
+    found = [(outcome.target, problem) for outcome in outcomes for problem in _policy_problems(outcome)]
+    beyond = [("", weight.problem) for weight in weights if weight.over]
+    worst = _worst([*beyond, *(pair for pair in found if pair[1] not in {problem for _, problem in beyond})])
+    if worst is None and any(outcome.plan is None for outcome in outcomes):
+        first = next(outcome for outcome in outcomes if outcome.plan is None)
+        text = f"{first.target} has no plan to judge, see {contexts.plan}"
+        return CommitStatus(context=contexts.policy, state=State.ERROR, text=text[:TEXT_LIMIT], at=at)
+    state, text = worst or (State.SUCCESS, _within(outcomes, weights))
+    return CommitStatus(context=contexts.policy, state=state, text=text, at=at)
+
+
+def _policy_problems(outcome: Outcome) -> tuple[Problem, ...]:
+    own = (outcome.problem,) if outcome.problem is not None else ()
+    found = (*own, *(outcome.plan.refusals if outcome.plan else ()))
+    return tuple(problem for problem in dict.fromkeys(found) if problem.code in POLICY_CODES)
+
+
+def _within(outcomes: Sequence[Outcome], weights: Sequence[Weight]) -> str:
+    """``12 of 122 machines may be replaced in eu-west-1; no deletion``, the budget that is nearest its limit first."""
+    regional = [weight for weight in weights if weight.region and weight.budget in _SPENT]
+    regional.sort(key=lambda weight: weight.spent / max(weight.limit, 1), reverse=True)
+    parts = [_spent(weight) for weight in regional] or ["no machine replaced or removed"]
+    deleted = [outcome.target for outcome in outcomes if _deletes_cluster(outcome)]
+    last = f"deletes {', '.join(deleted)} by second key" if deleted else "no deletion"
+    for count in range(len(parts), 0, -1):
+        more = f" (+{len(parts) - count} more)" if count < len(parts) else ""
+        text = f"{'; '.join(parts[:count])}{more}; {last}"
+        if len(text) <= TEXT_LIMIT:
+            return text
+    return f"{parts[0]}; deletes {len(deleted)} clusters by second key"[:TEXT_LIMIT]
+
+
+def _spent(weight: Weight) -> str:
+    how = f" by exception {weight.exception}" if weight.exception else ""
+    return f"{weight.spent} of {weight.limit} {_SPENT[weight.budget]} in {weight.region}{how}"
+
+
+def _deletes_cluster(outcome: Outcome) -> bool:
+    changes = outcome.plan.changes if outcome.plan else ()
+    return any(
+        change.action is Action.PRUNE and change.live is not None and change.key.kind == "Cluster" for change in changes
+    )
 
 
 def apply_statuses(
@@ -166,7 +226,7 @@ class _Apply:
         return State.SUCCESS if len(self._settled) == len(self._counted) else State.PENDING
 
     def text(self, *, objects: bool) -> str:
-        parts = [self._progress(objects=objects), self._suspended, self._superseded]
+        parts = [self._progress(objects=objects), self._deletions, self._suspended, self._superseded]
         known = "; ".join(part for part in parts if part) or "no change: nothing to apply"
         worst = _worst(self._problems)
         return (
@@ -200,6 +260,17 @@ class _Apply:
         pruned = sum(report.count(Result.PRUNED) for report in reports)
         parts = [f"{applied} {_plural('object', applied)} applied"] if applied or not pruned else []
         return f": {', '.join([*parts, *([f'{pruned} pruned'] if pruned else [])])}"
+
+    @property
+    def _deletions(self) -> str:
+        """The first cluster that is on its way out, and how many more; how many are gone."""
+        told = [(name, one.deletion) for name, one in sorted(self.outcomes.items()) if one.deletion]
+        told = [(name, text) for name, text in told if name not in self.superseded]
+        going = [f"{name} {text}" for name, text in told if name in self.pending]
+        gone = len([name for name, _ in told if name not in self.pending])
+        more = f" (+{len(going) - 1} more)" if len(going) > 1 else ""
+        parts = [f"{going[0]}{more}"] if going else []
+        return "; ".join([*parts, f"{gone} deleted"] if gone and not going else parts)
 
     @property
     def _suspended(self) -> str:
@@ -239,7 +310,7 @@ def _planning_problems(outcome: Outcome) -> tuple[Problem, ...]:
     """Refusals and holds of a plan count too: what is refused or cannot be read will not be applied."""
     own = (outcome.problem,) if outcome.problem is not None and outcome.stage in BEFORE_APPLY else ()
     found = (*outcome.plan.refusals, *outcome.plan.stuck) if outcome.plan else ()
-    return tuple(problem for problem in dict.fromkeys((*own, *found)) if problem.code not in _QUIET)
+    return tuple(problem for problem in dict.fromkeys((*own, *found)) if problem.code not in _QUIET | POLICY_CODES)
 
 
 def _plan_text(outcomes: Sequence[Outcome], rendered: int, total_targets: int) -> str:
@@ -267,7 +338,8 @@ def _worst(found: Sequence[tuple[str, Problem]]) -> tuple[State, str] | None:
     target, problem = ordered[0]
     others = len({name for name, _ in ordered} - {target})
     more = f" (+{others} more)" if others else ""
-    state = State.ERROR if problem.retry is Retry.BACKOFF else State.FAILURE
+    passing = problem.retry is Retry.BACKOFF and problem.code not in _FAILURES
+    state = State.ERROR if passing else State.FAILURE
     return state, problem_text(target, problem, TEXT_LIMIT - len(more)) + more
 
 

@@ -14,7 +14,9 @@ from clusterops.status.conditions import Condition, conditions_of, merged, parse
 
 
 class Phase(StrEnum):
-    """Applied waits for health; Refused waits for a person; Orphaned is gone from git."""
+    """Applied waits for health; Refused waits for a person; Orphaned is gone from git; Deleting and
+    Deleted, with a second key, from the management cluster as well.
+    """
 
     APPLYING = "Applying"
     APPLIED = "Applied"
@@ -23,6 +25,8 @@ class Phase(StrEnum):
     REFUSED = "Refused"
     SUSPENDED = "Suspended"
     ORPHANED = "Orphaned"
+    DELETING = "Deleting"
+    DELETED = "Deleted"
 
 
 SUSPENDED_CODES: Final = frozenset({"target-suspended", "fleet-suspended"})
@@ -133,8 +137,10 @@ def phase_of(outcome: Outcome, *, gone: bool = False) -> Phase:
     problem = outcome.problem
     if problem is not None:
         return _phase_of_problem(problem)
+    if outcome.deletion and outcome.stage is not Stage.DONE:
+        return Phase.DELETING
     if gone:
-        return Phase.ORPHANED
+        return Phase.DELETED if outcome.deletion else Phase.ORPHANED
     if outcome.stage is Stage.DONE:
         return Phase.SETTLED
     return Phase.APPLIED if outcome.stage is Stage.HEALTH else Phase.APPLYING
@@ -157,6 +163,8 @@ def _stamp_applied(after: TargetStatus, before: TargetStatus, now: datetime) -> 
 def _message(outcome: Outcome, phase: Phase) -> str:
     if outcome.problem is not None:
         return outcome.problem.text
+    if outcome.deletion and phase in {Phase.DELETING, Phase.DELETED}:
+        return outcome.deletion
     waiting = outcome.health.unsettled if outcome.health else ()
     if waiting:
         first = waiting[0]
@@ -201,4 +209,5 @@ def _ready(outcome: Outcome, phase: Phase) -> Condition:
 
 
 def _progress(kind: str, phase: Phase) -> Condition:
-    return Condition(type=kind, status="Unknown", reason="Orphaned" if phase is Phase.ORPHANED else "Progressing")
+    reasons = {Phase.ORPHANED: "Orphaned", Phase.DELETED: "Deleted"}
+    return Condition(type=kind, status="Unknown", reason=reasons.get(phase, "Progressing"))

@@ -119,7 +119,7 @@ def test_a_commit_that_is_only_observed_has_no_apply_verdict() -> None:
     one = commit("1", target(A, Mode.OBSERVE))
     one.drafts = {A: draft(A)}
     one._judged.set()
-    assert [status.context for status in statuses_of(one, "default", NOW)] == ["clusterops/plan"]
+    assert [status.context for status in statuses_of(one, "default", NOW)] == ["clusterops/plan", "clusterops/policy"]
 
 
 def test_a_plan_verdict_that_stands_is_not_written_again() -> None:
