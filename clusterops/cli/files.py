@@ -106,12 +106,15 @@ def validate(
         say_json(
             {
                 "errors": [problem.to_body() for problem in problems],
+                "warnings": [problem.to_body() for problem in local.fleet.warnings],
                 "valid": len(chosen) - len(broken),
                 "targets": len(local.fleet.targets),
                 "seconds": round(seconds, 2),
             }
         )
     else:
+        for warning in local.fleet.warnings:
+            say(f"warning: {warning.text}\n  {warning.hint}")
         for problem in problems:
             say_problem(problem, root=local.root, error=False)
         valid = _counted(len(chosen) - len(broken), "cluster")

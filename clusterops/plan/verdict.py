@@ -44,10 +44,18 @@ def _beyond(drafts: Mapping[str, Outcome], weights: Iterable[Weight]) -> dict[st
     found: dict[str, Problem] = {}
     for weight in weights:
         if weight.over:
-            for name in drafts:
-                if weight.region in {FLEET, region_of(name)} or name in weight.targets:
+            for name, draft in drafts.items():
+                there = weight.region in {FLEET, region_of(name)} and not _begun(draft.plan)
+                if there or name in weight.targets:
                     found.setdefault(name, weight.problem)
     return found
+
+
+def _begun(plan: Plan | None) -> bool:
+    """Whether all that is left to do is to end a deletion: that runs on."""
+    if plan is None or plan.deletion is None:
+        return False
+    return not any(change.writes and change.desired is not None for change in plan.changes)
 
 
 def _keyless(drafts: Mapping[str, Outcome]) -> dict[str, Problem]:

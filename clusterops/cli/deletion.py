@@ -1,0 +1,172 @@
+"""`clusterops delete`: both keys of a deletion, for a person to commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clusterops.app import Hands, open_hands
+from clusterops.capi.kinds import CORE, is_cluster
+from clusterops.cli import options
+from clusterops.cli.environment import read_settings
+from clusterops.cli.locally import LocalFleet, full_name, open_fleet, refuse_elsewhere
+from clusterops.cli.screen import Output, OutputOption, busy, explained, run, say, say_json
+from clusterops.edit import Edited, write_deletion
+from clusterops.edit.deletions import key_path
+from clusterops.errors import RefusedError, TerminalError
+from clusterops.model.deletion import DeletionKey
+from clusterops.model.key import ObjectKey
+from clusterops.model.live import LiveObject
+from clusterops.status import StoredTarget
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(delete)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meant:
+    """The live Cluster of a target."""
+
+    target: str
+    cluster: LiveObject
+
+    @property
+    def machines(self) -> int:
+        status = self.cluster.body.get("status") or {}
+        return sum(int((status.get(part) or {}).get("replicas") or 0) for part in ("controlPlane", "workers"))
+
+
+def delete(
+    target: options.OneTarget,
+    reason: Annotated[str, typer.Option("--reason", help="Why, with the change's number; it is read in review.")],
+    expires: Annotated[
+        str, typer.Option("--expires", help="The last day on which the key counts (2026-11-28); default: the latest.")
+    ] = "",
+    keep_directory: Annotated[
+        bool, typer.Option("--keep-directory", help="Write the second key only; the cluster stays in git.")
+    ] = False,
+    repo: options.Repo = Path(),
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    management: options.Management = None,
+    config: options.Config = None,
+    output: Output = OutputOption,
+) -> None:
+    """Prepare the deletion of a cluster: its second key into deletions/, its directory out of clusters/.
+
+    Nothing is deleted by this: commit both and have the request approved.
+    """
+    given = {"cluster.kubeconfig": kubeconfig, "cluster.context": context, "daemon.management": management}
+    with explained(output=output, root=repo):
+        local = open_fleet(repo)
+        settings = read_settings(file=config, overrides=given)
+        day = _day(expires, local)
+        with busy("looking at the cluster"):
+            meant = run(_meant(local, target, settings))
+        directory = "" if keep_directory else _directory(local, meant.target)
+        key = DeletionKey(
+            path=key_path(meant.target, local.fleet.deletions),
+            target=meant.target,
+            uid=meant.cluster.uid,
+            reason=reason,
+            expires=day,
+        )
+        assert local.root is not None
+        edited = write_deletion(local.root, key, directory=directory)
+    if output is Output.JSON:
+        say_json(_body(key, meant, edited))
+    else:
+        _say(key, meant, edited, directory)
+
+
+def _day(text: str, local: LocalFleet) -> date:
+    today = datetime.now(UTC).date()
+    last = today + timedelta(days=local.fleet.file.policy.deletion_key_days)
+    try:
+        day = date.fromisoformat(text) if text else last
+    except ValueError as error:
+        raise TerminalError(
+            "value-format", "--expires", f"{text!r} is not a day", hint=f"for example {last}"
+        ) from error
+    if not today <= day <= last:
+        raise RefusedError(
+            "deletion-key-days",
+            "--expires",
+            f"{day} is not between {today} and {last}",
+            hint="a second key counts for `policy.deletionKeyDays` of fleet.yaml at most",
+        )
+    return day
+
+
+async def _meant(local: LocalFleet, name: str, settings: Any) -> _Meant:
+    async with open_hands(settings) as hands:
+        recorded = {stored.target: stored for stored in (await hands.wishes.recorded()).values()}
+        known = {**dict.fromkeys(local.fleet.targets), **dict.fromkeys(recorded)}
+        target = full_name(name, known)
+        there = local.fleet.targets.get(target)
+        if there is not None:
+            refuse_elsewhere([there] if there.management != settings.daemon.management else [], there.management)
+        return _Meant(target=target, cluster=await _cluster(hands, local, target, recorded.get(target)))
+
+
+async def _cluster(hands: Hands, local: LocalFleet, target: str, stored: StoredTarget | None) -> LiveObject:
+    """The one Cluster that the target owns, or the one that bears its name."""
+    there = local.fleet.targets.get(target)
+    region, _, name = target.partition("/")
+    own = [key for key in stored.inventory.entries if is_cluster(key)] if stored else []
+    named = ObjectKey(group=CORE, kind="Cluster", namespace=there.namespace if there else region, name=name)
+    if len(own) > 1:
+        raise RefusedError(
+            "deletion-ambiguous",
+            target,
+            f"owns {len(own)} Clusters: {', '.join(key.label for key in sorted(own))}",
+            hint="drop them from git one by one, each with a file in deletions/ written by hand",
+        )
+    key = own[0] if own else named
+    found = (await hands.doors.cluster.read([key])).found(key)
+    if found is None:
+        raise TerminalError(
+            "cluster-not-found",
+            key.label,
+            "is not on this management cluster, so there is no uid to delete",
+            hint="a cluster that is not there needs no second key: remove its directory and commit",
+        )
+    return found
+
+
+def _directory(local: LocalFleet, target: str) -> str:
+    directory = f"clusters/{target}"
+    return directory if local.root is not None and (local.root / directory).is_dir() else ""
+
+
+def _say(key: DeletionKey, meant: _Meant, edited: Edited, directory: str) -> None:
+    width = max(len(key.path), len(directory) + 1)
+    count = meant.machines
+    say(f"{key.path.ljust(width)}  written: uid {key.uid}, expires {key.expires}")
+    if directory:
+        files = len(edited.removed)
+        say(f"{(directory + '/').ljust(width)}  removed, {files} file{'s' * (files != 1)}")
+    say(
+        f"Once merged: deletes {meant.cluster.key.label} with {count} machine{'s' * (count != 1)}. Nothing is deleted yet"
+    )
+    paths = " ".join(part for part in (key.path, directory) if part)
+    say(f"Next: git add -A {paths} && git commit -m 'delete {meant.target}: {key.reason}', and open a request")
+    if not directory:
+        say(f"The key opens only once clusters/{meant.target} is gone from git")
+
+
+def _body(key: DeletionKey, meant: _Meant, edited: Edited) -> dict[str, Any]:
+    return {
+        "target": key.target,
+        "uid": key.uid,
+        "reason": key.reason,
+        "expires": key.expires.isoformat(),
+        "machines": meant.machines,
+        "written": list(edited.written),
+        "removed": list(edited.removed),
+    }
