@@ -9,14 +9,21 @@ from clusterops.model.live import LiveObject
 from clusterops.model.problem import Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One list request: all objects of a kind, in a namespace or everywhere, with the given labels (``a=b,c=d``)."""
+    """One list request: all objects of a kind, in a namespace or everywhere, with the given labels (``a=b,c=d``).
+
+    Ordered by these, everywhere first.
+    """
 
     group: str
     kind: str
     namespace: str | None = None
     labels: str = ""
+
+    def __lt__(self, other: Query) -> bool:
+        mine = (self.group, self.kind, self.namespace or "", self.labels)
+        return mine < (other.group, other.kind, other.namespace or "", other.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,8 +90,8 @@ def _named_by_others(key: ObjectKey, own: Sequence[Follower], manifests: Sequenc
 
 
 def _rotated(change: Change, wanted: Wanted, left: LiveObject | None) -> Change:
-    """Also one that goes back to a generation which is still there: for the reader it is the same edit."""
-    if change.action not in {Action.CREATE, Action.UNCHANGED, Action.UPDATE}:
+    """A generation that is there already is only followed: nothing is written for it."""
+    if change.action is not Action.CREATE:
         return change
     fields = diff(wanted.written.body, left.body, left.managers) if left is not None else ()
     return replace(change, action=Action.ROTATE, fields=fields)

@@ -6,7 +6,7 @@ import asyncio
 import copy
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from clusterops.apply import apply_plan
@@ -127,6 +127,7 @@ def test_the_delete_set_never_grows_when_a_read_fails(first: Bodies, second: Bod
     world = World()
     world.apply(world.plan(first))
     known = sorted({*world.cluster.objects, *(ObjectKey.of(one) for one in second)})
+    assume(known)
     deleted = _deleted(world.plan(second))
     world.cluster.unreadable = set(data.draw(st.lists(st.sampled_from(known), min_size=1, unique=True)))
     failing = world.plan(second)
