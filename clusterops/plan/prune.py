@@ -341,9 +341,6 @@ def _template_in_use(key: ObjectKey, situation: Situation, going: set[ObjectKey]
     pool = _pool_going(key, situation, going)
     if pool is not None:
         return hold("goes-later", key, f"goes after {pool.label}")
-    if is_shared(situation.target):
-        message = "is shared: other targets may refer to it"
-        return refuse("prune-not-allowed", key, message, _by_hand(key))
     there = situation.live.found(key)
     cloned = in_use(there, situation.neighbours) if there is not None else None
     if cloned is not None:
