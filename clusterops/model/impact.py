@@ -59,6 +59,7 @@ class PoolImpact:
     added: int = 0
     removed: int = 0
     replaced: int = 0
+    """Of an UNKNOWN one all that may be, as budgets count it."""
     now: int = 0
     then: int = 0
     surge: int = 0
@@ -83,6 +84,13 @@ class Impact:
         ordered = tuple(sorted(pools, key=lambda pool: (str(pool.cluster), pool.role, str(pool.owner))))
         kind = max([least, *(pool.kind for pool in ordered)], key=lambda each: GRAVITY[each])
         return cls(kind=kind, pools=ordered, notes=tuple(notes))
+
+    @property
+    def order(self) -> tuple[tuple[PoolImpact, ...], ...]:
+        """Steps of what rolls, control planes first, then pools in parallel; what does not roll waits for nobody."""
+        rolling = [pool for pool in self.pools if pool.replaced]
+        steps = (tuple(pool for pool in rolling if pool.role is role) for role in (Role.CONTROL_PLANE, Role.WORKER))
+        return tuple(step for step in steps if step)
 
     @property
     def added(self) -> int:

@@ -3,123 +3,132 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
-from clusterops.capi.kinds import is_cluster, is_control_plane, is_pool
-from clusterops.capi.references import cluster_of
-from clusterops.model.plan import MISSING, Action, Change, Plan
+from clusterops.capi.kinds import is_cluster, is_control_plane
+from clusterops.model.impact import ImpactClass, PoolImpact, Role
+from clusterops.model.plan import MISSING, WRITES, Action, Change, Plan
 from clusterops.model.policy import KEY_CODES
+from clusterops.plan.machines import pools_scaled, replaced_words, role_words, whole
 
 
 def phrases(plan: Plan) -> tuple[str, ...]:
     """Each thing that happens, most important first, no two alike: ``upgrade v1.33.4 -> v1.34.1``."""
     changes = plan.changes
-    found = [
-        *_refused_deletions(changes),
+    pools = whole(plan).pools
+    told = [
+        *_deletions(changes),
         *_creations(changes),
-        *_adoptions(changes),
-        *_upgrades(changes),
-        *_scalings(changes),
-        *_others(changes),
+        *_replacements(changes, pools),
+        *_scalings(pools),
+        *_new_and_gone(changes),
+        *_blocked(pools),
     ]
-    return tuple(dict.fromkeys(found))
-
-
-def pool_name(change: Change) -> str:
-    """``general`` for MachineDeployment ``alpha-general`` of Cluster ``alpha``."""
-    body = change.desired.body if change.desired else (change.live.body if change.live else {})
-    cluster = cluster_of(body)
-    prefix = f"{cluster.name}-" if cluster else ""
-    return change.key.name.removeprefix(prefix) or change.key.name
+    found = [*_refused_deletions(changes), *_adoptions(changes), *told]
+    return tuple(dict.fromkeys([*found, *_others(changes, machines=bool(told))]))
 
 
 def _refused_deletions(changes: Iterable[Change]) -> Iterator[str]:
     for change in changes:
         if change.reason is not None and change.reason.code in KEY_CODES:
-            yield f"deletion of Cluster {change.key.name} refused"
+            pools = change.impact.pools if change.impact else ()
+            of = f" with {_role_counts(pools)}" if any(pool.removed for pool in pools) else ""
+            yield f"deletion of Cluster {change.key.name}{of} refused"
+
+
+def _deletions(changes: Iterable[Change]) -> Iterator[str]:
+    for change in changes:
+        if is_cluster(change.key) and change.action is Action.PRUNE and change.impact:
+            yield f"deletes Cluster {change.key.name} with {_role_counts(change.impact.pools)}"
 
 
 def _creations(changes: Iterable[Change]) -> Iterator[str]:
-    created = [change for change in changes if change.action is Action.CREATE and change.desired is not None]
-    control = sum(_replicas(change) for change in created if is_control_plane(change.key))
-    workers = sum(_replicas(change) for change in created if is_pool(change.key)) + _topology_workers(created)
-    control += _topology_control_planes(created)
-    if control or workers:
-        parts = [f"{control} control-plane"] * bool(control) + [f"{workers} worker"] * bool(workers)
-        yield f"creates {' and '.join(parts)} machine{'s' if control + workers != 1 else ''}"
+    made = [change.impact.pools for change in changes if change.action is Action.CREATE and change.impact]
+    pools = [pool for one in made for pool in one]
+    planes = sum(pool.added for pool in pools if pool.role is Role.CONTROL_PLANE)
+    workers = sum(pool.added for pool in pools if pool.role is Role.WORKER)
+    if planes or workers:
+        yield f"creates {role_words(planes, workers)}"
+
+
+def _role_counts(pools: Iterable[PoolImpact]) -> str:
+    told = tuple(pools)
+    planes = sum(pool.removed for pool in told if pool.role is Role.CONTROL_PLANE)
+    workers = sum(pool.removed for pool in told if pool.role is Role.WORKER)
+    return role_words(planes, workers) if planes or workers else "no machine"
 
 
 def _adoptions(changes: Iterable[Change]) -> Iterator[str]:
     adopted = [change for change in changes if change.action is Action.ADOPT]
     if adopted:
         fields = sum(len(change.fields) for change in adopted)
-        yield f"adopts {_counted(len(adopted), 'object')}, changes {_counted(fields, 'field')}"
+        replaced = sum(change.impact.replaced for change in adopted if change.impact)
+        counts = f"changes {_counted(fields, 'field')}, replaces {_counted(replaced, 'machine')}"
+        yield f"adopts {_counted(len(adopted), 'object')}, {counts}"
 
 
 def _counted(count: int, word: str) -> str:
     return f"{count} {word}{'s' * (count != 1)}"
 
 
-def _replicas(change: Change) -> int:
-    spec = (change.desired.body.get("spec") or {}) if change.desired else {}
-    return _count(spec.get("replicas"))
-
-
-def _count(value: Any) -> int:
-    """Cluster API makes one machine where no count is given."""
-    return value if isinstance(value, int) else 1
-
-
-def _topologies(created: Iterable[Change]) -> Iterator[Mapping[str, Any]]:
-    for change in created:
-        topology = ((change.desired.body.get("spec") or {}).get("topology")) if change.desired else None
-        if is_cluster(change.key) and isinstance(topology, Mapping):
-            yield topology
-
-
-def _topology_control_planes(created: Iterable[Change]) -> int:
-    return sum(_count((one.get("controlPlane") or {}).get("replicas")) for one in _topologies(created))
-
-
-def _topology_workers(created: Iterable[Change]) -> int:
-    workers = [one.get("workers") or {} for one in _topologies(created)]
-    pools = [pool for one in workers for kind in ("machineDeployments", "machinePools") for pool in one.get(kind) or ()]
-    return sum(_count(pool.get("replicas")) for pool in pools)
+def _replacements(changes: Iterable[Change], pools: Iterable[PoolImpact]) -> Iterator[str]:
+    words = replaced_words(pools)
+    upgrades = list(dict.fromkeys(_upgrades(changes)))
+    if upgrades:
+        yield from upgrades[:-1]
+        yield f"{upgrades[-1]}, {words}" if words else upgrades[-1]
+    elif words:
+        yield words
 
 
 def _upgrades(changes: Iterable[Change]) -> Iterator[str]:
     pointers = {"/spec/version", "/spec/template/spec/version", "/spec/topology/version"}
     for change in sorted(changes, key=lambda change: not is_control_plane(change.key)):
         for field in change.fields:
-            if (
-                change.action is Action.UPDATE
-                and field.pointer in pointers
-                and MISSING not in (field.before, field.after)
-            ):
+            if change.writes and field.pointer in pointers and MISSING not in (field.before, field.after):
                 yield f"upgrade {field.before} -> {field.after}"
 
 
-def _scalings(changes: Iterable[Change]) -> Iterator[str]:
+def _scalings(pools: Iterable[PoolImpact]) -> Iterator[str]:
+    told = tuple(pools)
+    several = len({pool.cluster for pool in told}) > 1
+    for pool, before in pools_scaled(told):
+        name = "control plane" if pool.role is Role.CONTROL_PLANE else pool.pool
+        of = f" of {pool.cluster.name}" if several and pool.cluster else ""
+        yield f"{name}{of} scales {before} -> {pool.then}"
+
+
+def _new_and_gone(changes: Iterable[Change]) -> Iterator[str]:
+    """Pools that come to and go from clusters that stay."""
     for change in changes:
-        if change.action is Action.UPDATE and (is_control_plane(change.key) or is_pool(change.key)):
-            name = "control plane" if is_control_plane(change.key) else pool_name(change)
-            for field in change.fields:
-                if field.pointer == "/spec/replicas" and MISSING not in (field.before, field.after):
-                    yield f"{name} scales {field.before} -> {field.after}"
+        for pool in change.impact.pools if change.impact and change.writes and not _is_gone_cluster(change) else ():
+            if pool.kind is ImpactClass.DELETE:
+                yield f"deletes {pool.pool} with {_counted(pool.removed, 'machine')}"
+            elif change.action is not Action.CREATE and pool.added and pool.added == pool.then:
+                yield f"adds {pool.pool} with {_counted(pool.added, 'machine')}"
 
 
-def _others(changes: Iterable[Change]) -> Iterator[str]:
+def _is_gone_cluster(change: Change) -> bool:
+    return is_cluster(change.key) and change.desired is None
+
+
+def _blocked(pools: Iterable[PoolImpact]) -> Iterator[str]:
+    yield from (f"{pool.pool}: {pool.note}" for pool in pools if pool.kind is ImpactClass.BLOCKED)
+
+
+def _others(changes: Iterable[Change], *, machines: bool) -> Iterator[str]:
+    """Counts of objects: of those written only where nothing is said of machines."""
     counts: dict[Action, int] = {}
     for change in changes:
         counts[change.action] = counts.get(change.action, 0) + 1
     for action, word in _WORDS.items():
-        if counts.get(action):
+        if counts.get(action) and not (machines and action in WRITES):
             yield f"{counts[action]} {word}"
 
 
 _WORDS: Mapping[Action, str] = {
     Action.CREATE: "to create",
     Action.UPDATE: "to update",
+    Action.ROTATE: "to rotate",
     Action.PRUNE: "to prune",
     Action.REFUSE: "refused",
     Action.HOLD: "held",

@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any, Final
 
-from clusterops.model.plan import MISSING, Action, Change, FieldChange, Plan
+from clusterops.model.impact import Impact, ImpactClass, PoolImpact
+from clusterops.model.plan import MISSING, Action, Change, FieldChange, Left, Plan
+from clusterops.plan.fields import is_sensitive
+from clusterops.plan.machines import (
+    cause_words,
+    impact_to_json,
+    machine_words,
+    order_words,
+    short_words,
+    totals,
+    whole,
+)
 from clusterops.plan.phrases import phrases
 
 _SIGNS: Final = {
     Action.CREATE: "+",
     Action.ADOPT: "@",
     Action.UPDATE: "~",
+    Action.ROTATE: "~",
     Action.PRUNE: "-",
     Action.HOLD: "=",
     Action.REFUSE: "!",
     Action.UNCHANGED: " ",
 }
+_CLUSTERS_SHOWN: Final = 20
+_POOLS_SHOWN: Final = 12
+_QUIET: Final = frozenset({ImpactClass.NONE, ImpactClass.IN_PLACE})
 _VALUE_LIMIT: Final = 200
 """Characters of one value; a longer one is cut, as a whole file in a diff helps nobody."""
 
@@ -49,6 +65,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
         "id": plan.id,
         "summary": summarise(plan),
         "counts": {str(action): plan.count(action) for action in Action if plan.count(action)},
+        "impact": totals(whole(plan)),
         "waves": [[_json_change(change) for change in wave] for wave in plan.waves],
         "refusals": [problem.to_body() for problem in plan.refusals],
         "warnings": [problem.to_body() for problem in plan.warnings],
@@ -57,29 +74,100 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
 
 def plan_to_markdown(plan: Plan) -> str:
     """For a comment: a row on what happens, refusals, then details folded; ends with a newline."""
-    happens = "; ".join(phrases(plan)) or "nothing"
-    lines = ["| cluster | what happens |", "|---|---|", f"| **{_cell(plan.target)}** | {_cell(happens)} |", ""]
+    lines = [*_table(plan), ""]
     for problem in plan.refusals:
         lines.append(f"❌ `{problem.text}`" + (f"  \n{problem.hint}" if problem.hint else ""))
     lines.extend(f"⚠️ {warning.text}" for warning in plan.warnings)
     if plan.refusals or plan.warnings:
         lines.append("")
-    changed = [change for change in plan.changes if change.action is not Action.UNCHANGED]
+    changed = [change for change in plan.changes if change.action is not Action.UNCHANGED or change.left]
     if changed:
         lines.extend(_folded(plan, changed))
     lines.append(f"<sub>plan {plan.id[:7]} · {len(plan.changes)} objects compared</sub>")
     return "\n".join(lines) + "\n"
 
 
+def _table(plan: Plan) -> Iterator[str]:
+    """A row for the target, and where it reaches several clusters one for each of these."""
+    happens, impact = "; ".join(phrases(plan)) or "nothing", whole(plan)
+    yield "| cluster | what happens | machines | order |"
+    yield "|---|---|---|---|"
+    yield _cells(f"**{plan.target}**", happens, machine_words(impact.pools), order_words(impact))
+    by_cluster: dict[str, list[PoolImpact]] = {}
+    for pool in impact.pools:
+        if pool.cluster is not None and (pool.added or pool.removed or pool.replaced):
+            by_cluster.setdefault(f"{pool.cluster.namespace}/{pool.cluster.name}", []).append(pool)
+    most = sorted(by_cluster, key=lambda name: (-sum(pool.replaced for pool in by_cluster[name]), name))
+    if len(most) > 1:
+        for name in most[:_CLUSTERS_SHOWN]:
+            one = Impact.of(by_cluster[name])
+            rules = ", ".join(dict.fromkeys(cause.rule for pool in one.pools for cause in pool.causes))
+            yield _cells(name, rules, machine_words(one.pools), order_words(one))
+        if len(most) > _CLUSTERS_SHOWN:
+            yield _cells(f"{len(most) - _CLUSTERS_SHOWN} more", "", "", "")
+
+
+def _cells(*cells: str) -> str:
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
 def _text_rows(change: Change) -> Iterator[str]:
-    if change.action is Action.UNCHANGED:
+    if change.action is Action.UNCHANGED and not change.left:
         return
     why = f": {change.reason.message} ({change.reason.code})" if change.reason else ""
-    yield f"  {_SIGNS.get(change.action, '?')} {change.action:<7} {change.key.label}{why}"
+    told = short_words(change.impact) if change.impact and change.writes else ""
+    machines = f"  ({told})" if told else ""
+    yield f"  {_SIGNS.get(change.action, '?')} {change.action:<7} {change.key.label}{why}{machines}"
     if change.reason and change.reason.hint:
         yield f"      {change.reason.hint}"
+    yield from (f"      {line}" for line in _impact_lines(change))
     for field in change.fields:
         yield f"      {field.pointer}  {_shown(field.before)} -> {_shown(field.after)}{_owner(field)}"
+    for line in _of_owners(change):
+        yield f"      {line}"
+
+
+def _of_owners(change: Change) -> Iterator[str]:
+    """What the apply takes from others, leaves to them and hands over."""
+    if change.adopts:
+        yield f"taken over from {', '.join(change.adopts)}"
+    for taken in change.takes:
+        if taken.manager not in change.adopts:
+            yield f"{taken.pointer}  taken from {taken.manager}"
+    for left in change.left:
+        yield f"{left.pointer}  git {_shown(left.git)}, live {_shown(left.live)}, not sent: {left.why} ({left.manager})"
+    for handed in change.hands_over:
+        yield f"{handed.pointer}  stays {_shown(handed.value)}, kept by {handed.manager} as git lets go of it"
+    yield from (f"      {line}" for line in _owner_lines(change))
+
+
+def _impact_lines(change: Change) -> Iterator[str]:
+    """Pools that another object than the changed one holds, with their causes; and notes."""
+    impact = change.impact
+    if impact is None or not change.writes:
+        return
+    elsewhere = [pool for pool in impact.pools if pool.owner != change.key and pool.kind not in _QUIET]
+    for pool in elsewhere[:_POOLS_SHOWN]:
+        causes = "; ".join(cause_words(cause) for cause in pool.causes)
+        yield f"{pool.owner.label}  {short_words(Impact.of([pool]))}{f', by {causes}' if causes else ''}"
+    if len(elsewhere) > _POOLS_SHOWN:
+        yield f"and {len(elsewhere) - _POOLS_SHOWN} more"
+    yield from (
+        f"note: {note}" for note in dict.fromkeys((*impact.notes, *(pool.note for pool in impact.pools))) if note
+    )
+
+
+def _owner_lines(change: Change) -> Iterator[str]:
+    for left in change.left:
+        values = f", git {_shown(left.git)}, live {_shown(left.live)}"
+        yield f"left to {left.manager}: {left.pointer} ({left.why}{'' if _secret(change, left.pointer) else values})"
+    yield from (f"takes {taken.pointer} from {taken.manager}" for taken in change.takes)
+    for over in change.hands_over:
+        yield f"hands over {over.pointer} = {_shown(over.value)}"
+
+
+def _secret(change: Change, pointer: str) -> bool:
+    return is_sensitive(change.key, pointer)
 
 
 def _owner(field: FieldChange) -> str:
@@ -98,11 +186,32 @@ def _json_change(change: Change) -> dict[str, Any]:
     row: dict[str, Any] = {"key": str(change.key), "action": str(change.action)}
     if change.live is not None:
         row["uid"] = change.live.uid
+    if change.impact is not None:
+        row["impact"] = impact_to_json(change.impact)
+    if change.left:
+        row["left"] = [{"pointer": one.pointer, "manager": one.manager, "why": one.why} for one in change.left]
+    if change.takes:
+        row["takes"] = [{"pointer": one.pointer, "manager": one.manager} for one in change.takes]
+    if change.hands_over:
+        row["handsOver"] = [{"pointer": one.pointer, "manager": one.manager} for one in change.hands_over]
     if change.fields:
         row["fields"] = [_json_field(field) for field in change.fields]
+    if change.takes:
+        row["takes"] = [{"pointer": one.pointer, "manager": one.manager} for one in change.takes]
+    if change.left:
+        row["left"] = [_json_left(left) for left in change.left]
+    if change.hands_over:
+        row["handsOver"] = [asdict(one) for one in change.hands_over]
+    if change.adopts:
+        row["adopts"] = list(change.adopts)
     if change.reason is not None:
         row["reason"] = change.reason.to_body()
     return row
+
+
+def _json_left(left: Left) -> dict[str, Any]:
+    row = {"pointer": left.pointer, "manager": left.manager, "git": left.git, "live": left.live, "why": left.why}
+    return {name: value for name, value in row.items() if value is not MISSING}
 
 
 def _json_field(field: FieldChange) -> dict[str, Any]:
@@ -123,10 +232,14 @@ def _folded(plan: Plan, changed: list[Change]) -> Iterator[str]:
     yield ""
     yield "```diff"
     for change in changed:
+        told = short_words(change.impact) if change.impact and change.writes else ""
         why = f"  {change.reason.code}" if change.reason else ""
-        yield f"  {change.action} {change.key.label}{why}"
+        yield f"  {change.action} {change.key.label}{why}{f'  {told}' if told else ''}"
+        yield from (f"  {_fenced(line)}" for line in (*_impact_lines(change), *_owner_lines(change)))
         for field in change.fields:
             yield from _diff_lines(field)
+        for line in _of_owners(change):
+            yield f"! {_fenced(line)}"
     yield "```"
     yield "</details>"
     yield ""

@@ -17,6 +17,7 @@ from clusterops.model.plan import Plan
 from clusterops.plan import plan_to_json, plan_to_markdown, plan_to_text
 from clusterops.telemetry import build_logger
 from tests.fleet_objects import MemoryStore, body, cluster_bodies, read_and_plan, topology_bodies
+from tests.machine_objects import machines_of
 from tests.model_cluster import ModelCluster
 from tests.skipping_clock import SkippingClock
 
@@ -61,6 +62,8 @@ async def _applied() -> tuple[ModelCluster, MemoryStore]:
     logger = build_logger(level="critical")
     report = await apply_plan(plan, cluster, clock=SkippingClock(), logger=logger, store=store)
     store.inventory = store.inventory.narrowed(report, revision="c1")
+    for one in machines_of("alpha", workers=2):
+        await cluster.create(one)
     return cluster, store
 
 

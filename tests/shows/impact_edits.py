@@ -110,24 +110,41 @@ def _drop(kind: str, name: str) -> Change:
     return lambda bodies: bodies.remove(one_of(bodies, kind, name))
 
 
-def _machines(name: str, pool_name: str = "general", **content: Any) -> Change:
-    """Another infrastructure template, and the pool refers to it."""
-    template = machine_template(name, **content)
+def _machines(name: str, pool_name: str = "general", *, same: bool = False) -> Change:
+    """Another infrastructure template, and the pool refers to it; ``same``: only its name is another."""
+    template = machine_template(name, note="" if same else name)
     return each_of(
         _new(template), _template(reference(INFRA, "DevMachineTemplate", name), "infrastructureRef", name=pool_name)
     )
 
 
-def _configs(name: str, pool_name: str = "general", **content: Any) -> Change:
-    template = config_template(name, **content)
+def _configs(name: str, pool_name: str = "general", *, same: bool = False) -> Change:
+    template = config_template(name) if same else config_template(name, postKubeadmCommands=[f"echo {name}"])
     ref = reference(BOOT, "KubeadmConfigTemplate", name)
     return each_of(_new(template), _template(ref, "bootstrap", "configRef", name=pool_name))
 
 
-def _plane_machines(name: str, **content: Any) -> Change:
+def _plane_machines(name: str) -> Change:
     ref = reference(INFRA, "DevMachineTemplate", name)
     path = ("spec", "machineTemplate", "spec", "infrastructureRef")
-    return each_of(_new(machine_template(name, **content)), _kcp(ref, *path))
+    return each_of(_new(machine_template(name, note=name)), _kcp(ref, *path))
+
+
+def _content(kind: str, name: str, note: str) -> Change:
+    """Other content under the same name in git."""
+    return set_at({"labels": {"note": note}}, kind, name, "spec", "template", "metadata")
+
+
+def _same_planes(name: str) -> Change:
+    """The content that the control plane has now, under another name."""
+
+    def change(bodies: Bodies) -> None:
+        reference_now = one_of(bodies, KCP)["spec"]["machineTemplate"]["spec"]["infrastructureRef"]
+        made = copy.deepcopy(one_of(bodies, "DevMachineTemplate", reference_now["name"]))
+        made["metadata"]["name"] = reference_now["name"] = name
+        bodies.append(made)
+
+    return change
 
 
 def _version(version: str) -> Change:
@@ -169,7 +186,6 @@ def _in_place() -> tuple[Edit, ...]:
             "readiness",
             _template([{"conditionType": "InfrastructureReady"}], "readinessGates"),
         ),
-        nothing("dns image", "kubeadm-ignored", _config({"imageTag": "v1.12.1"}, "clusterConfiguration", "dns")),
         nothing(
             "discovery of joining machines", "kubeadm-ignored", _config(discovery, "joinConfiguration", "discovery")
         ),
@@ -204,21 +220,31 @@ def _in_place() -> tuple[Edit, ...]:
                 "rollout",
             ),
         ),
+        # Last, since the in-memory workload has no CoreDNS to update, and KCP says so for ever after.
+        nothing(
+            "dns image",
+            "kubeadm-ignored",
+            _config({"imageTag": "v1.12.1"}, "clusterConfiguration", "dns"),
+            settles=False,
+        ),
     )
 
 
 def _pools() -> tuple[Edit, ...]:
     batch = "batch"
     return (
-        rolls("another infrastructure template", "pool-infrastructure-template", _machines("two-workers-2", note="b")),
-        rolls("the same content under another name", "pool-infrastructure-template", _machines("two-workers-3", batch)),
+        rolls("another infrastructure template", "pool-infrastructure-template", _machines("two-workers-2")),
+        nothing("the same content under another name", "rotation", _machines("two-workers-3", batch, same=True)),
+        rolls(
+            "the content of a template in place", "rotation", _content("DevMachineTemplate", "two-workers-2", "edited")
+        ),
         rolls(
             "another bootstrap template",
             "pool-bootstrap-template",
-            _configs("two-configs-2", postKubeadmCommands=["true"]),
+            _configs("two-configs-2"),
         ),
-        rolls(
-            "the same bootstrap content under another name", "pool-bootstrap-template", _configs("two-configs-3", batch)
+        nothing(
+            "the same bootstrap content under another name", "rotation", _configs("two-configs-3", batch, same=True)
         ),
         rolls(
             "both templates of both pools",
@@ -265,12 +291,13 @@ def _planes() -> tuple[Edit, ...]:
         rolls(
             "another infrastructure template",
             "control-plane-infrastructure-template",
-            _plane_machines("three-planes-2", note="b"),
+            _plane_machines("three-planes-2"),
         ),
+        nothing("the same content under another name", "rotation", _same_planes("three-planes-3")),
         rolls(
-            "the same content under another name",
-            "control-plane-infrastructure-template",
-            _plane_machines("three-planes-3"),
+            "the content of the template in place",
+            "rotation",
+            _content("DevMachineTemplate", "three-planes-3", "edited"),
         ),
         rolls("rollout after now", "rollout-after", _now(KCP)),
         rolls("minor version of all", "control-plane-version", _version("v1.34.1")),
@@ -442,6 +469,11 @@ def _topology() -> tuple[Edit, ...]:
             "another template",
             "topology-template",
             _class_template(machine_template("small-worker-3", note="b"), *workers, "infrastructure"),
+        ),
+        rolls(
+            "the content of a template of the class in place",
+            "rotation",
+            _content("DevMachineTemplate", "small-worker-3", "edited"),
         ),
         rolls(
             "that pool dropped",

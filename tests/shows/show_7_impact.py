@@ -18,7 +18,7 @@ from tests.shows.impact_edits import Script, scripts
 from tests.shows.impact_lane import CLOCK, LOGGER, Finding, Lane
 from tests.shows.place import place
 
-AT_ONCE = 6
+AT_ONCE = 9
 """Lanes; each waits for machines most of its time."""
 
 
