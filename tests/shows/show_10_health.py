@@ -21,6 +21,7 @@ from clusterops.kube import KubeCluster
 from clusterops.sandbox import Sandbox
 from clusterops.settings import ClusterSettings, NetworkSettings
 from clusterops.telemetry import Metrics, build_logger
+from tests.shows.health_condensed import condensed, write
 from tests.shows.health_fleets import Style, Wish, classed, plain
 from tests.shows.health_judged import Judged, judged, seen_by, tell, tell_rules
 from tests.shows.health_phases import CLOCK, Phase, Play, namespaced
@@ -28,6 +29,7 @@ from tests.shows.health_watch import Event, Recorder
 from tests.shows.place import place
 
 STYLES: dict[str, Style] = {"plain": plain, "class": classed}
+GOLDEN = Path(__file__).parents[1] / "golden" / "health"
 Recording = tuple[list[Phase], list[Event]]
 
 
@@ -61,12 +63,22 @@ def main() -> bool:
             recordings = asyncio.run(record(sandbox))
     if asked.keep:
         asked.keep.write_bytes(pickle.dumps(recordings))
+    if asked.write:
+        asyncio.run(renew(recordings))
     told = [
         asyncio.run(judged(f"{name}, {version}", phases, events, seen))
         for name, (phases, events) in recordings.items()
         for version, seen in seen_by(events).items()
     ]
     return conclude(told)
+
+
+async def renew(recordings: dict[str, Recording]) -> None:
+    for name, version in (("plain", "v1beta2"), ("plain", "v1beta1"), ("class", "v1beta2")):
+        phases, events = recordings[name]
+        seen, path = seen_by(events), GOLDEN / f"{name}-{version}.json"
+        write(path, await condensed(phases, seen["v1beta2"], seen[version]))
+        print(f"{path.name}: {path.stat().st_size // 1000} kB")
 
 
 def conclude(told: list[Judged]) -> bool:

@@ -20,6 +20,7 @@ CLUSTER = {
     "WorkerMachinesUpToDate": "True",
 }
 POOL = {**STEADY, "Available": "True", "MachinesReady": "True", "MachinesUpToDate": "True"}
+SET = {name: POOL[name] for name in POOL if name not in {"Available", "RollingOut"}}
 PLANE = {
     **POOL,
     "Initialized": "True",
@@ -32,7 +33,7 @@ MACHINE = dict.fromkeys(
     "True",
 )
 COUNTS = {"replicas": 3, "upToDateReplicas": 3, "availableReplicas": 3, "readyReplicas": 3}
-RULES = [("Cluster", CLUSTER), ("KubeadmControlPlane", PLANE), ("MachineDeployment", POOL), ("MachineSet", POOL)]
+RULES = [("Cluster", CLUSTER), ("KubeadmControlPlane", PLANE), ("MachineDeployment", POOL), ("MachineSet", SET)]
 
 
 def live(kind: str, conditions: dict[str, str], *, group: str = "", **status: Any) -> dict[str, Any]:
