@@ -128,7 +128,7 @@ def _impact(change: Change, outlook: Outlook, of_topologies: Sequence[PoolImpact
         kind = ImpactClass.NONE if change.action is Action.UNCHANGED else ImpactClass.BLOCKED
         return Impact(kind=kind)
     if change.live is None:
-        return Impact.of(_of_creation(change, outlook))
+        return Impact.of(_of_creation(change, outlook) if change.desired is not None else ())
     pools = (*of_topologies, *_of_edit(change, change.live, outlook))
     least = ImpactClass.IN_PLACE if change.action in _EDITS else ImpactClass.NONE
     return Impact.of(pools, least=least, notes=notes(change, pools))
