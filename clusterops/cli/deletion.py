@@ -151,9 +151,8 @@ def _say(key: DeletionKey, meant: _Meant, edited: Edited, directory: str) -> Non
     if directory:
         files = len(edited.removed)
         say(f"{(directory + '/').ljust(width)}  removed, {files} file{'s' * (files != 1)}")
-    say(
-        f"Once merged: deletes {meant.cluster.key.label} with {count} machine{'s' * (count != 1)}. Nothing is deleted yet"
-    )
+    machines = f"{count} machine{'s' * (count != 1)}"
+    say(f"Once merged: deletes {meant.cluster.key.label} with {machines}. Nothing is deleted yet")
     paths = " ".join(part for part in (key.path, directory) if part)
     say(f"Next: git add -A {paths} && git commit -m 'delete {meant.target}: {key.reason}', and open a request")
     if not directory:

@@ -114,7 +114,7 @@ def validate(
         )
     else:
         for warning in local.fleet.warnings:
-            say(f"warning: {warning.text}\n  {warning.hint}")
+            say(f"warning: {warning.text}" + (f"\n  {warning.hint}" if warning.hint else ""))
         for problem in problems:
             say_problem(problem, root=local.root, error=False)
         valid = _counted(len(chosen) - len(broken), "cluster")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from clusterops.apply import apply_plan, needs_replan
+from clusterops.controller.collecting import collect_generations
 from clusterops.controller.planning import plan_target
 from clusterops.controller.records import Record
 from clusterops.controller.removal import Removal
@@ -24,6 +25,7 @@ from clusterops.model.manifest import Manifest, RenderedSet, empty_set
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import ApplyReport, HealthReport, Outcome, Stage
+from clusterops.plan.prune import STAYS
 from clusterops.telemetry import Logger
 
 WRITERS_FIRST_S: Final = 10.0
@@ -61,6 +63,7 @@ async def reconcile(work: Work, doors: Doors, commit: CommitView, interrupted: a
             outcome = replace(outcome, stage=outcome.stage if _on_its_way(outcome) else Stage.DONE)
         elif outcome.problem is None and work.settle_timeout_s > 0:
             outcome = await _settle(draft, outcome, work=work, doors=doors, commit=commit, interrupted=interrupted)
+            await _collect(draft, outcome, work=work, doors=doors, interrupted=interrupted)
     except ClusterOpsError as error:
         outcome = replace(outcome, problem=Problem.of(error))
     except Exception as error:
@@ -124,7 +127,7 @@ async def _remove(
         async with doors.slots:
             return await _carry_out(work, doors, replace(draft, outcome=replace(before, plan=plan, problem=None)))
 
-    if outcome.report is None or outcome.report.problems or not _on_its_way(outcome):
+    if outcome.report is None or not outcome.report.complete or not _on_its_way(outcome):
         return outcome
     removal = Removal(work=work, doors=doors, record=draft.record, commit=commit, interrupted=interrupted, again=again)
     return await removal.finish(outcome)
@@ -155,6 +158,19 @@ async def _settle(
     if health.settled:
         return replace(outcome, stage=Stage.DONE, health=health)
     return replace(outcome, health=health, problem=_not_settled(work, health))
+
+
+async def _collect(draft: Draft, outcome: Outcome, *, work: Work, doors: Doors, interrupted: asyncio.Event) -> None:
+    """Once settled, nothing needs the templates that the machines were made from before."""
+    if outcome.problem is not None or outcome.plan is None:
+        return
+    await collect_generations(
+        outcome.plan,
+        doors,
+        draft.record,
+        again=lambda: plan_target(work, doors, draft.rendered, draft.record, draft.coming),
+        interrupted=interrupted,
+    )
 
 
 async def _watch_health(
@@ -213,8 +229,9 @@ def _refuse_broken(target: Target) -> None:
 
 
 def _first_problem(plan: Plan, report: ApplyReport) -> Problem | None:
-    """What failed comes before what was refused."""
-    return next(iter((*report.problems, *plan.refusals)), None)
+    """What failed comes before what was refused; what git dropped and an annotation keeps is neither."""
+    failed = (problem for problem in report.problems if problem.code not in STAYS)
+    return next(iter((*failed, *plan.refusals)), None)
 
 
 def _interrupted(work: Work) -> Problem:

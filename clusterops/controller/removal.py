@@ -51,7 +51,7 @@ class Removal:
             while True:
                 self._removed += _removed_by(outcome)
                 plan, report = outcome.plan, outcome.report
-                if plan is None or plan.deletion is None or report is None or report.problems:
+                if plan is None or plan.deletion is None or report is None or not report.complete:
                     return self._ended(outcome)
                 outcome = await self._tell(outcome, plan.deletion)
                 if self.doors.clock.boottime_s() - begun_s >= self.work.settle_timeout_s:
@@ -74,7 +74,7 @@ class Removal:
         if deletion.key:
             deletion = replace(deletion, key=f"{deletion.key}@{self.work.commit[:7]}")
         text = deletion.text(self.doors.clock.now(), most=self._most[place])
-        outcome = replace(outcome, stage=Stage.HEALTH, deletion=text)
+        outcome = replace(outcome, stage=Stage.HEALTH, deletion=text, problem=None)
         if text != self._told:
             self._told, self._moved_s = text, self.doors.clock.boottime_s()
             self.doors.logger.info("removal", target=outcome.target, revision=outcome.revision, state=text)

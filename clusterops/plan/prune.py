@@ -47,6 +47,9 @@ _REFUSALS: Final = KEY_CODES | {"never-pruned", "prune-not-allowed", "not-ours"}
 WAITS: Final = frozenset({"being-deleted", "goes-after-cluster", "goes-later", "not-all-readable"})
 """Why something that is to go is still there, and goes by itself."""
 
+STAYS: Final = frozenset({"cluster-gone", "kept-by-annotation", "moved-to-another-target", "topology-owned-kept"})
+"""Why something that git dropped stays, and nobody has to do anything about it."""
+
 
 def held_group(situation: Situation, changes: Iterable[Change]) -> frozenset[ObjectKey]:
     """The closed groups of all Clusters that are there and must not lose a part: dropped ones, or not the ones meant.

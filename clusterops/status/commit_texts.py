@@ -14,7 +14,7 @@ from typing import Final
 
 from clusterops.model.commit_status import TEXT_LIMIT, CommitStatus, State
 from clusterops.model.plan import Action
-from clusterops.model.policy import POLICY_CODES, Budget, Weight
+from clusterops.model.policy import KEY_CODES, POLICY_CODES, Budget, Weight
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Result, Stage
 from clusterops.status.target_status import SUPERSEDED_CODES, SUSPENDED_CODES
@@ -141,6 +141,10 @@ def _within(outcomes: Sequence[Outcome], weights: Sequence[Weight]) -> str:
 def _spent(weight: Weight) -> str:
     how = f" by exception {weight.exception}" if weight.exception else ""
     return f"{weight.spent} of {weight.limit} {_SPENT[weight.budget]} in {weight.region}{how}"
+
+
+def _refuses_deletion(outcome: Outcome) -> bool:
+    return any(problem.code in KEY_CODES for problem in _policy_problems(outcome))
 
 
 def _deletes_cluster(outcome: Outcome) -> bool:
@@ -315,6 +319,11 @@ def _planning_problems(outcome: Outcome) -> tuple[Problem, ...]:
 
 def _plan_text(outcomes: Sequence[Outcome], rendered: int, total_targets: int) -> str:
     changing = [outcome for outcome in outcomes if outcome.plan is not None and outcome.plan.writes]
+    keyless = [outcome.target for outcome in outcomes if _refuses_deletion(outcome)]
+    if keyless:
+        more = f" (+{len(keyless) - 1} more)" if len(keyless) > 1 else ""
+        rest = f"; {_actions(changing)}" if changing else ""
+        return f"deletes {len(keyless)} {_noun(keyless, len(keyless))}, refused: {keyless[0]}{more}{rest}"
     if not changing:
         if not rendered:
             return f"no change: 0 of {total_targets} targets rendered"
