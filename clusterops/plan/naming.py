@@ -99,7 +99,7 @@ def _rotated(change: Change, wanted: Wanted, left: LiveObject | None) -> Change:
 
 def _following(change: Change, wanted: Wanted, found: LiveObject | None) -> Change:
     """Without the references that only follow a rotated template: those templates are the reason."""
-    if change.action is not Action.UPDATE or found is None:
+    if change.action not in {Action.UPDATE, Action.ADOPT} or found is None:
         return change
     before, sent, written = places(found.body), places(wanted.manifest.body), places(wanted.written.body)
     moves = {

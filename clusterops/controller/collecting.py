@@ -1,0 +1,79 @@
+"""Old generations of templates, collected once the machines have moved on, without waiting for the next commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from clusterops.apply import apply_plan
+from clusterops.capi.kinds import is_template
+from clusterops.controller.records import Record
+from clusterops.controller.work import Doors
+from clusterops.errors import ClusterOpsError
+from clusterops.model.key import ObjectKey
+from clusterops.model.plan import Action, Change, Plan
+
+PATIENCE_S: Final = 30.0
+"""Cluster API deletes an emptied MachineSet some seconds after the rollout; later, the next pass collects."""
+LOOK_S: Final = 2.0
+_PASSING: Final = frozenset({"generation-in-use", "still-rolling"})
+
+
+async def collect_generations(
+    plan: Plan,
+    doors: Doors,
+    record: Record,
+    *,
+    again: Callable[[], Awaitable[Plan]],
+    interrupted: asyncio.Event,
+) -> None:
+    """Prunes templates that ``plan`` left behind, and nothing else, as they become free; ``again`` plans anew.
+
+    No request where the inventory holds no such template. What cannot be collected now is collected by a later pass:
+    it is logged and fails nothing.
+    """
+    # A pass that changed nothing has emptied no MachineSet: it looks once.
+    ends_s = doors.clock.boottime_s() + (PATIENCE_S if plan.writes else 0.0)
+    try:
+        with doors.ticks.one_more():
+            while _left(plan, record) and not interrupted.is_set():
+                plan = await again()
+                await _prune(plan, doors, record)
+                if not _left(plan, record) or not _waits(plan) or doors.clock.boottime_s() >= ends_s:
+                    return
+                await doors.ticks.sleep(LOOK_S)
+    except ClusterOpsError as error:
+        doors.logger.warning("old generations stay", target=plan.target, code=error.code, error=str(error))
+
+
+def _left(plan: Plan, record: Record) -> list[ObjectKey]:
+    wanted = {change.key for change in plan.changes if change.desired is not None}
+    return [key for key in record.inventory.keys if is_template(key) and key not in wanted]
+
+
+async def _prune(plan: Plan, doors: Doors, record: Record) -> None:
+    waves = (tuple(change for change in wave if _is_old_generation(change)) for wave in plan.waves)
+    pruned = replace(plan, waves=tuple(wave for wave in waves if wave), refusals=())
+    if pruned.changes:
+        async with doors.slots:
+            report = await apply_plan(
+                pruned,
+                doors.cluster,
+                clock=doors.clock,
+                logger=doors.logger,
+                store=record,
+                concurrency=doors.concurrency,
+            )
+        record.note(report)
+
+
+def _is_old_generation(change: Change) -> bool:
+    return change.action is Action.PRUNE and is_template(change.key)
+
+
+def _waits(plan: Plan) -> bool:
+    """Whether time alone may free one: the Machines or MachineSets that were made from it are going."""
+    held = (change for change in plan.changes if change.desired is None and is_template(change.key))
+    return any(change.reason is not None and change.reason.code in _PASSING for change in held)
