@@ -17,6 +17,7 @@ from clusterops.model.policy import FLEET, KEY_CODES, Weight
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome
 from clusterops.plan.budgets import region_of
+from clusterops.plan.prune import is_shared
 
 CLUSTER_GROUP = "cluster.x-k8s.io"
 
@@ -36,7 +37,7 @@ def judge(
         return dict.fromkeys(drafts, fleet.problems[0])
     stopped = {name: draft.problem for name, draft in drafts.items() if draft.problem is not None}
     own = _clashes(fleet, drafts, owners) | _still_meant(fleet, drafts) | _keyless(drafts) | stopped
-    return _beyond(drafts, weights) | own
+    return _beside_doubt(drafts, own) | _beyond(drafts, weights) | own
 
 
 def _beyond(drafts: Mapping[str, Outcome], weights: Iterable[Weight]) -> dict[str, Problem]:
@@ -56,6 +57,32 @@ def _begun(plan: Plan | None) -> bool:
     if plan is None or plan.deletion is None:
         return False
     return not any(change.writes and change.desired is not None for change in plan.changes)
+
+
+def _beside_doubt(drafts: Mapping[str, Outcome], stopped: Mapping[str, Problem]) -> dict[str, Problem]:
+    """What clusters share is not pruned by a commit in which one of them is stopped: a lost region takes nothing."""
+    doubts = {region_of(name): problem for name, problem in sorted(stopped.items(), reverse=True)}
+    found: dict[str, Problem] = {}
+    for name, draft in drafts.items():
+        everywhere = min(doubts.values(), default=None) if name.startswith("shared/") else None
+        problem = doubts.get(region_of(name), everywhere)
+        if problem is not None and is_shared(name) and _prunes(draft.plan):
+            found[name] = _in_doubt(name, problem)
+    return found
+
+
+def _prunes(plan: Plan | None) -> bool:
+    return any(change.action is Action.PRUNE and change.live is not None for change in plan.changes) if plan else False
+
+
+def _in_doubt(name: str, problem: Problem) -> Problem:
+    return Problem(
+        code="shared-in-doubt",
+        subject=name,
+        message=f"prunes nothing in a commit in which {problem.subject} is stopped ({problem.code})",
+        hint="mend or revert that one; to drop what is shared, do it in a commit of its own",
+        retry=Retry.HUMAN,
+    )
 
 
 def _keyless(drafts: Mapping[str, Outcome]) -> dict[str, Problem]:

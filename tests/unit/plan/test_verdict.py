@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from clusterops.model.fleet import Fleet, FleetFile, Mode, PlainRecipe, Target
 from clusterops.model.key import ObjectKey
+from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
@@ -98,3 +99,24 @@ def test_other_objects_of_a_target_gone_from_git_are_owned_still() -> None:
 def test_a_targets_own_problem_comes_before_a_clash() -> None:
     drafts = {A: replace(draft(A, CONFIG), problem=BROKEN), B: draft(B, CONFIG)}
     assert judge(fleet(A, B), drafts, {})[A] == BROKEN
+
+
+def test_what_is_shared_is_not_pruned_beside_a_cluster_that_is_stopped() -> None:
+    """A region that was moved or lost takes nothing along; dropped by itself, a shared object goes."""
+    shared = replace(draft("north/_shared"), plan=_pruning("north/_shared"))
+    everywhere = replace(draft("shared/base"), plan=_pruning("shared/base"))
+    drafts = {"north/_shared": shared, "shared/base": everywhere, A: replace(draft(A), problem=BROKEN)}
+    stopped = judge(fleet(A), drafts, {})
+    assert {name: problem.code for name, problem in stopped.items()} == {
+        A: "value-format",
+        "north/_shared": "shared-in-doubt",
+        "shared/base": "shared-in-doubt",
+    }
+    assert judge(fleet(A), {**drafts, A: draft(A)}, {}) == {}
+    assert "north/_shared" not in judge(fleet(B), {**drafts, A: draft(A), B: replace(draft(B), problem=BROKEN)}, {})
+
+
+def _pruning(name: str) -> Plan:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", "namespace": "north"}}
+    change = Change(key=CONFIG, action=Action.PRUNE, live=LiveObject.of(body))
+    return Plan(target=name, revision="main@1", waves=((change,),))
