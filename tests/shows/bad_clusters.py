@@ -133,7 +133,7 @@ NO_VERSION = """\
 apiVersion: controlplane.cluster.x-k8s.io/v1beta2
 kind: KubeadmControlPlane
 metadata: {name: web}
-spec: {replicas: -1, machineTemplate: {spec: {infrastructureRef: {apiGroup: a.b, kind: X, name: x}}}}
+spec: {replicas: 1, machineTemplate: {spec: {infrastructureRef: {apiGroup: a.b, kind: X, name: x}}}}
 """
 
 FIRST = Row(
