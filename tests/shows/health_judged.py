@@ -15,7 +15,6 @@ from tests.recorded_cluster import recorded_health
 from tests.shows.health_phases import Phase, paused_word
 from tests.shows.health_watch import VERSIONS, Event, State, changed
 
-
 UNPROVOKED = {
     "ClusterClass requires VariablesReady": "only a runtime extension that cannot be discovered makes it False",
     "ClusterClass requires RefVersionsUpToDate": "only references of an older version make it False",

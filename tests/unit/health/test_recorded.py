@@ -113,7 +113,7 @@ def test_health_says_of_each_state_what_was_recorded(recording: str) -> None:
         assert said == step.recorded["says"], step.text
 
 
-@pytest.mark.parametrize("recording", ("plain-v1beta1", "plain-v1beta2"))
+@pytest.mark.parametrize("recording", ["plain-v1beta1", "plain-v1beta2"])
 def test_the_objects_in_git_alone_would_be_called_settled_too_early(recording: str) -> None:
     """So these recordings can fail: the conditions of what git holds lag behind the Machines."""
     assert any(step.partial.settled and step.recorded["lacking"] for step in steps(recording))
