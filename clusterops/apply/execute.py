@@ -160,6 +160,7 @@ class _Run:
             api_version=change.desired.api_version if change.desired else "",
             uid=uid or known,
             problem=problem,
+            applied=change.applied,
             attempts=attempts,
             duration_s=duration_s,
         )

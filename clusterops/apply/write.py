@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from clusterops.capi.managers import OURS
+from clusterops.capi.kinds import is_cluster
 from clusterops.errors import ClusterOpsError, TransientError
 from clusterops.model.live import LiveObject
 from clusterops.model.managers import taken_over
@@ -51,7 +52,9 @@ def _steps(change: Change) -> tuple[Step, ...]:
     """A kill between two of them leaves a state that the next plan carries on from."""
     if change.action is Action.PRUNE:
         return (_prune,)
-    return (*((_adopt,) if change.adopts and change.live else ()), _apply)
+    if change.live is None:
+        return (_apply,)
+    return (*((_adopt,) if change.adopts else ()), *((_hand_over,) if change.hands_over else ()), _apply)
 
 
 async def _persisted(
@@ -73,7 +76,8 @@ async def _persisted(
 async def _prune(change: Change, live: LiveObject | None, cluster: Cluster, written: Written) -> None:
     if live is not None:
         await cluster.delete(change.key, uid=live.uid, resource_version=live.resource_version)
-    written.result = Result.PRUNED
+    stays = live is not None and (is_cluster(live.key) or bool(live.body["metadata"].get("finalizers")))
+    written.result = Result.DELETING if stays else Result.PRUNED
 
 
 async def _apply(change: Change, live: LiveObject | None, cluster: Cluster, written: Written) -> LiveObject:
@@ -93,6 +97,29 @@ async def _adopt(change: Change, live: LiveObject | None, cluster: Cluster, writ
     assert live is not None
     version = str(live.body["apiVersion"])
     return await cluster.set_managers(live, taken_over(live.managers, change.adopts, by=OURS, api_version=version))
+
+
+async def _hand_over(change: Change, live: LiveObject | None, cluster: Cluster, written: Written) -> LiveObject:
+    """The live values once more, as the manager that keeps them while git lets go."""
+    assert live is not None
+    assert change.desired is not None
+    (manager,) = {one.manager for one in change.hands_over}
+    body = _identity(change.desired.body)
+    for one in change.hands_over:
+        _put(body, one.pointer.split("/")[1:], one.value)
+    return await cluster.apply(body, uid=live.uid, resource_version=live.resource_version, field_manager=manager)
+
+
+def _identity(body: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {field: body["metadata"][field] for field in ("name", "namespace") if field in body["metadata"]}
+    return {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata}
+
+
+def _put(body: dict[str, Any], fields: Sequence[str], value: Any) -> None:
+    *above, last = fields
+    for field in above:
+        body = body.setdefault(field, {})
+    body[last] = value
 
 
 async def _only_status_moved(before: LiveObject, cluster: Cluster, error: ClusterOpsError) -> LiveObject:

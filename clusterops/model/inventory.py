@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
 from clusterops.model.key import ObjectKey
-from clusterops.model.report import ApplyReport, Result
+from clusterops.model.report import ApplyReport, ApplyRow, Result
+from clusterops.model.sketch import Sketch
 
 FORMAT: Final = 1
 """Written into every stored inventory; format N reads N-1, and a newer one is never written over."""
@@ -26,6 +27,8 @@ class Entry:
     api_version: str
     uid: str = ""
     state: EntryState = EntryState.PENDING
+    applied: Sketch | None = field(default=None, compare=False)
+    """What git said of it when it was last applied; None for an entry that an older release wrote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ class Inventory:
         return frozenset(self.entries)
 
     def widened(self, entries: Iterable[Entry], *, revision: str) -> Inventory:
-        """With every given entry present; known ones keep uid and state. Written before the first apply."""
+        """With every given entry present; known ones keep uid, state and sketch. Written before the first apply."""
         merged = dict(self.entries)
         for entry in entries:
             known = merged.get(entry.key)
@@ -56,7 +59,7 @@ class Inventory:
             if row.result is Result.PRUNED:
                 merged.pop(row.key, None)
             elif row.uid and (row.result is Result.APPLIED or row.key in merged):
-                merged[row.key] = Entry(key=row.key, api_version=row.api_version, uid=row.uid, state=EntryState.APPLIED)
+                merged[row.key] = _applied(row, merged.get(row.key))
         return replace(self, entries=merged, revision=revision)
 
     def to_body(self) -> dict[str, Any]:
@@ -64,10 +67,7 @@ class Inventory:
         return {
             "format": self.format,
             "revision": self.revision,
-            "entries": [
-                {"key": str(entry.key), "version": entry.api_version, "uid": entry.uid, "state": str(entry.state)}
-                for entry in sorted(self.entries.values())
-            ],
+            "entries": [_entry_body(entry) for entry in sorted(self.entries.values())],
         }
 
     @classmethod
@@ -83,10 +83,28 @@ class Inventory:
                 api_version=str(item["version"]),
                 uid=str(item.get("uid", "")),
                 state=EntryState(item.get("state", "pending")),
+                applied=Sketch.parse(item["applied"]) if item.get("applied") else None,
             )
             for item in raw.get("entries") or ()
         ]
         return cls(owner=owner, revision=str(raw.get("revision", "")), entries={entry.key: entry for entry in entries})
+
+
+def _applied(row: ApplyRow, known: Entry | None) -> Entry:
+    before = known.applied if known is not None and known.uid == row.uid else None
+    done = row.result in {Result.APPLIED, Result.SKIPPED} and row.applied is not None
+    return Entry(
+        key=row.key,
+        api_version=row.api_version,
+        uid=row.uid,
+        state=EntryState.APPLIED,
+        applied=row.applied if done else before,
+    )
+
+
+def _entry_body(entry: Entry) -> dict[str, str]:
+    body = {"key": str(entry.key), "version": entry.api_version, "uid": entry.uid, "state": str(entry.state)}
+    return body if entry.applied is None else {**body, "applied": str(entry.applied)}
 
 
 def empty_inventory(owner: str) -> Inventory:

@@ -7,13 +7,17 @@ from datetime import datetime
 from enum import StrEnum
 
 from clusterops.model.key import ObjectKey
+from clusterops.model.machines import MachineTally
 from clusterops.model.plan import Action, Plan
 from clusterops.model.problem import Problem
+from clusterops.model.sketch import Sketch
 
 
 class Result(StrEnum):
     APPLIED = "applied"
     PRUNED = "pruned"
+    DELETING = "deleting"
+    """Deleted, and there until its finalizers are gone: it stays in the inventory."""
     SKIPPED = "skipped"
     CONFLICTED = "conflicted"
     FAILED = "failed"
@@ -30,6 +34,8 @@ class ApplyRow:
     api_version: str = ""
     uid: str = ""
     problem: Problem | None = None
+    applied: Sketch | None = field(default=None, compare=False, repr=False)
+    """What git says of it, to be remembered where it was applied or found so."""
     attempts: int = 0
     duration_s: float = field(default=0.0, compare=False)
 
@@ -79,9 +85,13 @@ class HealthRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport:
-    """Health of every applied object of a target; settled when all are Current."""
+    """Health of every applied object of a target; settled when all are Current.
+
+    ``machines`` are the uids of its Clusters' Machines, None where they were not looked at.
+    """
 
     rows: tuple[HealthRow, ...] = ()
+    machines: frozenset[str] | None = field(default=None, compare=False)
 
     @property
     def settled(self) -> bool:
@@ -119,6 +129,8 @@ class Outcome:
     plan: Plan | None = None
     report: ApplyReport | None = None
     health: HealthReport | None = None
+    machines: MachineTally | None = None
+    """None where the plan changes no machines, or they could not be counted."""
     deletion: str = ""
     """How far the removal of what git dropped is, in words; at the end what was removed."""
     started_at: datetime | None = None

@@ -6,8 +6,6 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from clusterops.plan.leaves import escape
-
 
 def without(body: Mapping[str, Any], pointers: Iterable[str]) -> dict[str, Any]:
     """Without these leaves, nor the maps that are empty without them. A pointer to nothing is passed over."""
@@ -15,12 +13,6 @@ def without(body: Mapping[str, Any], pointers: Iterable[str]) -> dict[str, Any]:
     for tokens in sorted(map(_tokens, pointers), key=_last_first, reverse=True):
         _drop(found, tokens)
     return found
-
-
-def only(body: Mapping[str, Any], pointer: str, value: Any) -> dict[str, Any]:
-    """The identity of an object and one leaf below maps: what is applied to own that leaf alone."""
-    metadata = {field: value for field, value in body["metadata"].items() if field in {"name", "namespace"}}
-    return with_leaf({"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata}, pointer, value)
 
 
 def with_leaf(body: Mapping[str, Any], pointer: str, value: Any) -> dict[str, Any]:
@@ -45,10 +37,6 @@ def value_at(body: Any, pointer: str, default: Any = None) -> Any:
         else:
             return default
     return node
-
-
-def pointer_of(steps: Iterable[str | int]) -> str:
-    return "".join(f"/{escape(str(step))}" for step in steps)
 
 
 def _tokens(pointer: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from clusterops.plan.dismantling import deletion_of
 from clusterops.plan.fields import comparable, diff, our_tree, ownership_differs
 from clusterops.plan.leaves import leaves, merged_tree, owned
 from clusterops.plan.naming import as_author_wrote
+from clusterops.plan.ownership import sketch_of
 from clusterops.plan.prepare import Prepared
 from clusterops.plan.prune import held_group, held_with_cluster, prunes
 from clusterops.plan.wanted import Wanted
@@ -35,7 +36,8 @@ def may_differ(prepared: Prepared, live: LiveSet) -> tuple[Manifest, ...]:
 
     In the order of keys, as they would be sent. All others are certainly unchanged, created or not ours to touch.
     """
-    found = [(manifest, live.found(manifest.key)) for manifest in prepared.manifests]
+    sent = [one.rehearsed for one in prepared.wanted.values()]
+    found = [(manifest, live.found(manifest.key)) for manifest in sent]
     return tuple(manifest for manifest, there in found if there is not None and _may_differ(manifest, there))
 
 
@@ -116,14 +118,20 @@ def _row(wanted: Wanted, situation: Situation) -> Change:
     alone = left_alone(wanted.manifest, situation.read(wanted.manifest.key))
     if alone is not None:
         return Change(key=wanted.manifest.key, action=Action.UNCHANGED, written=wanted.written, reason=alone)
+    row = decide(wanted.rehearsed, situation)
     row = replace(
-        decide(wanted.manifest, situation),
+        row,
+        action=Action.UPDATE if wanted.hands_over and row.action is Action.UNCHANGED else row.action,
+        desired=wanted.manifest,
+        applied=sketch_of(wanted.said or wanted.manifest),
         written=wanted.written,
         takes=wanted.takes,
         left=wanted.left,
         hands_over=wanted.hands_over,
         adopts=wanted.adopts,
     )
+    if wanted.refused is not None and row.action in {Action.ADOPT, Action.UPDATE, Action.UNCHANGED}:
+        row = _stopped(row, wanted.refused)
     return as_author_wrote(row, wanted, situation.live)
 
 

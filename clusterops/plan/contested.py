@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clusterops.capi.managers import Kin, kin
+from clusterops.capi.managers import OURS
 from clusterops.model.live import LiveObject, Manager
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING
@@ -33,7 +33,7 @@ def contested(manifest: Manifest, found: LiveObject) -> tuple[Contested, ...]:
     """In document order. O(leaves * managers)."""
     body, tree = comparable(found.body), merged_tree(found.managers)
     there = leaves(body, tree)
-    theirs = held(found)
+    theirs = {path: holding.owners for path, holding in holdings(found).items()}
     return tuple(
         Contested(path=path, pointer=leaf.pointer, git=leaf.value, live=_value(there, path), owners=owners)
         for path, leaf in leaves(comparable(manifest.body), tree).items()
@@ -41,15 +41,24 @@ def contested(manifest: Manifest, found: LiveObject) -> tuple[Contested, ...]:
     )
 
 
-def held(found: LiveObject) -> dict[Path, tuple[str, ...]]:
-    """Leaves of a live object and the managers, without ours, that own them; a map owned for itself is no leaf."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """A leaf of a live object and the managers, `clusterops` left out, that own it."""
+
+    leaf: Leaf
+    owners: tuple[str, ...]
+
+
+def holdings(found: LiveObject) -> dict[Path, Holding]:
+    """What others own; a map or list item that is owned only as the place of its fields is no leaf."""
     body = comparable(found.body)
-    holders: dict[Path, tuple[str, ...]] = {}
+    known: dict[Path, Holding] = {}
     for manager in found.managers:
-        if manager.subresource != "status" and kin(manager.name) is not Kin.OURS:
-            for path in sole(body, manager):
-                holders[path] = (*holders.get(path, ()), manager.name)
-    return {path: tuple(sorted(set(names))) for path, names in holders.items()}
+        if manager.subresource != "status" and manager.name != OURS:
+            for path, leaf in sole(body, manager).items():
+                before = known[path].owners if path in known else ()
+                known[path] = Holding(leaf=leaf, owners=tuple(sorted({*before, manager.name})))
+    return known
 
 
 def sole(body: Mapping[str, Any], manager: Manager) -> dict[Path, Leaf]:

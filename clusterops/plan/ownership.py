@@ -1,48 +1,125 @@
-"""Whose field is it: what an apply takes, what it leaves to others, and what it hands over first."""
+"""Whose field is it: what an apply takes, what it leaves to others, and what it hands over first.
+
+A person's field is taken only where git changed it since it was last applied: an edit by hand stays until git speaks
+again. Controllers, the autoscaler, live tools and unknown managers keep theirs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from clusterops.capi.kinds import is_secret
 from clusterops.capi.managers import Kin, kin
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
-from clusterops.model.plan import Left, Taken
+from clusterops.model.plan import MISSING, Left, Taken
 from clusterops.model.secret import MASK
+from clusterops.model.sketch import Sketch
 from clusterops.plan.adoption import armed, predecessors
 from clusterops.plan.bodies import without
-from clusterops.plan.contested import Contested, contested
+from clusterops.plan.contested import Contested, contested, holdings
 from clusterops.plan.decide import is_ours
-from clusterops.plan.fields import is_sensitive
+from clusterops.plan.fields import comparable, is_sensitive
+from clusterops.plan.leaves import Path, leaves, merged_tree
+from clusterops.plan.pools import comes_back, handed_over, is_count, misplaced, uncounted
 from clusterops.plan.wanted import Wanted
 
 
 def settle_owners(wanted: Wanted, found: LiveObject | None, inventory: Inventory) -> Wanted:
     """The object without the fields that are not ours to send, and with those that are ours to take."""
+    said = uncounted(wanted.manifest)
+    counted = replace(wanted, manifest=said, said=said)
     if found is None or found.deleting:
-        return wanted
+        return counted
     if not is_ours(found, inventory):
-        return wanted if armed(found) else _adopted(wanted, found)
-    return wanted
+        return counted if armed(found) else _adopted(counted, found)
+    entry = inventory.entries.get(found.key)
+    return _settled(counted, found, entry.applied if entry is not None else None)
+
+
+def sketch_of(manifest: Manifest) -> Sketch:
+    """To be remembered of what git says. Lists are addressed as git has them, whatever the server makes of them."""
+    found = leaves(comparable(manifest.body), {})
+    return Sketch.of(((path, leaf.value) for path, leaf in found.items()), secret=is_secret(manifest.key))
 
 
 def _adopted(wanted: Wanted, found: LiveObject) -> Wanted:
     """From people and their tools every field is taken; a controller keeps what it set."""
     names = predecessors(found)
+    hands_over = handed_over(wanted.manifest, found, adopts=names)
     rows = contested(wanted.manifest, found)
     kept = [row for row in rows if set(row.owners) - set(names)]
-    takes = _taken(row for row in rows if row not in kept)
     return replace(
         wanted,
         manifest=_without(wanted.manifest, kept),
-        takes=takes,
+        takes=_taken(row for row in rows if row not in kept),
         left=tuple(_left(row, wanted.manifest.key) for row in kept),
         adopts=names,
+        hands_over=hands_over,
+        refused=misplaced(wanted.manifest, found, hands_over),
     )
+
+
+def _settled(wanted: Wanted, found: LiveObject, sketch: Sketch | None) -> Wanted:
+    said = wanted.manifest
+    rows = contested(said, found)
+    kept = [row for row in rows if not _is_taken(row, said, found, sketch)]
+    left = [_left(row, said.key) for row in kept]
+    hands_over = handed_over(said, found)
+    return replace(
+        wanted,
+        manifest=_without(said, kept),
+        takes=_taken(row for row in rows if row not in kept),
+        left=(*left, *_not_removed(said, found, sketch)),
+        hands_over=hands_over,
+        refused=misplaced(said, found, hands_over),
+    )
+
+
+def _is_taken(row: Contested, said: Manifest, found: LiveObject, sketch: Sketch | None) -> bool:
+    if comes_back(row.pointer, row.owners, said, found, known=sketch is None or _knows(sketch, row.pointer, said)):
+        return True
+    return all(kin(name) in {Kin.PERSON, Kin.OURS} for name in row.owners) and _git_changed(row, said, sketch)
+
+
+def _git_changed(row: Contested, said: Manifest, sketch: Sketch | None) -> bool:
+    """Since it was last applied; what nobody remembers did not change."""
+    if sketch is None:
+        return False
+    return any(not sketch.says(path, value) for path, value in _at(row.pointer, said))
+
+
+def _knows(sketch: Sketch, pointer: str, said: Manifest) -> bool:
+    return any(sketch.knows(path) for path, _ in _at(pointer, said))
+
+
+def _at(pointer: str, said: Manifest) -> Iterator[tuple[Path, object]]:
+    """The leaves, as a sketch addresses them, that a pointer into git's object means."""
+    for path, leaf in leaves(comparable(said.body), {}).items():
+        if leaf.pointer == pointer or leaf.pointer.startswith(f"{pointer}/") or pointer.startswith(f"{leaf.pointer}/"):
+            yield path, leaf.value
+
+
+def _not_removed(said: Manifest, found: LiveObject, sketch: Sketch | None) -> Iterator[Left]:
+    """Fields that git set once and drops now, and that stay because somebody else owns them meanwhile."""
+    if sketch is None:
+        return
+    body = comparable(found.body)
+    sent = leaves(comparable(said.body), merged_tree(found.managers))
+    still = {path[:length] for path in sent for length in range(len(path) + 1)}
+    addressed = {leaf.pointer: path for path, leaf in leaves(body, {}).items()}
+    for path, holding in holdings(found).items():
+        known = addressed.get(holding.leaf.pointer)
+        if known is None or path in still or not sketch.knows(known) or is_count(said.key, holding.leaf.pointer):
+            continue
+        row = Contested(
+            path=path, pointer=holding.leaf.pointer, git=MISSING, live=holding.leaf.value, owners=holding.owners
+        )
+        yield replace(_left(row, said.key), why="git no longer sets it, and it stays: somebody else owns it too")
 
 
 def _taken(rows: Iterable[Contested]) -> tuple[Taken, ...]:
@@ -55,7 +132,8 @@ def _without(manifest: Manifest, rows: Sequence[Contested]) -> Manifest:
 
 def _left(row: Contested, key: ObjectKey) -> Left:
     """A Secret's values are never shown."""
-    git, live = (MASK, MASK) if is_sensitive(key, row.pointer) else (row.git, row.live)
+    hidden = is_sensitive(key, row.pointer)
+    git, live = ((MISSING if one is MISSING else MASK) if hidden else one for one in (row.git, row.live))
     owner = min(row.owners, key=lambda name: (_RANK.index(kin(name)), name))
     return Left(pointer=row.pointer, manager=owner, git=git, live=live, why=_WHY[kin(owner)])
 
@@ -67,5 +145,5 @@ _WHY: Final = {
     Kin.TOOL: "another tool applies it",
     Kin.UNKNOWN: "a field manager owns it that ClusterOps does not know",
     Kin.PERSON: "drift: a person changed it",
-    Kin.OURS: "",
+    Kin.OURS: "it is being handed over",
 }

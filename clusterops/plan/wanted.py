@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from clusterops.model.key import ObjectKey
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import HandedOver, Left, Taken
+from clusterops.model.problem import Problem
+from clusterops.plan.bodies import with_leaf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +16,8 @@ class Wanted:
     """``manifest`` is sent, ``written`` is what git says; a rotated one follows the generation ``instead_of``.
 
     ``adopts`` are the field managers that it is taken over from; ``follows`` the templates, as git calls them, whose
-    new generation its references move to.
+    new generation its references move to. ``said`` is ``manifest`` with the fields that are left to others for now;
+    ``refused`` why it is not written at all.
     """
 
     manifest: Manifest
@@ -24,7 +27,17 @@ class Wanted:
     left: tuple[Left, ...] = ()
     hands_over: tuple[HandedOver, ...] = ()
     adopts: tuple[str, ...] = ()
+    said: Manifest | None = None
+    refused: Problem | None = None
     follows: tuple[ObjectKey, ...] = ()
+
+    @property
+    def rehearsed(self) -> Manifest:
+        """What a dry run sends: a count that is handed over first will not be without an owner."""
+        body = self.manifest.body
+        for one in self.hands_over:
+            body = with_leaf(body, one.pointer, one.value)
+        return Manifest.of(body) if self.hands_over else self.manifest
 
     @classmethod
     def as_written(cls, manifest: Manifest) -> Wanted:

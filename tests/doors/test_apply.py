@@ -159,7 +159,7 @@ async def test_a_secret_key_that_git_drops_is_removed_and_nothing_of_it_is_shown
     assert set((await target.live(secret)).body["data"]) == {"token"}
 
 
-async def test_a_field_that_somebody_took_refuses_that_object_alone(
+async def test_a_field_that_somebody_took_is_left_and_told_while_the_rest_goes_on(
     cluster: Cluster, bodies: list[dict[str, Any]]
 ) -> None:
     target = Target(cluster)
@@ -169,11 +169,10 @@ async def test_a_field_that_somebody_took_refuses_that_object_alone(
     notes = key_of(bodies, "ConfigMap")
     changed = [{**one, "data": {"text": "bye"}} if ObjectKey.of(one) == notes else one for one in bodies]
     plan = await target.plan(changed)
-    refused = only([change for change in plan.changes if change.action is Action.REFUSE])
-    assert refused.key == pool
-    assert refused.reason is not None
-    assert refused.reason.code == "field-owner-conflict"
-    assert "kubectl-edit" in refused.reason.message
+    row = only([change for change in plan.changes if change.left])
+    assert (row.key, row.action) == (pool, Action.UNCHANGED)
+    left = only(list(row.left))
+    assert (left.pointer, left.manager, left.git, left.live) == ("/spec/replicas", "kubectl-edit", 2, 7)
     report = await target.apply(plan)
     assert report.count(Result.APPLIED) == 1
     assert (await target.live(pool)).body["spec"]["replicas"] == 7

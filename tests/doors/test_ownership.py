@@ -17,10 +17,11 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
 from clusterops.model.managers import taken_over
 from clusterops.model.manifest import Manifest
-from clusterops.model.plan import MISSING, Action, Change, FieldChange, Plan
+from clusterops.model.plan import MISSING, Action, Change, FieldChange, HandedOver, Left, Plan, Taken
 from clusterops.model.report import ApplyReport
 from clusterops.plan import summarise
 from clusterops.plan.fields import sendable
+from clusterops.plan.pools import MAX_SIZE, MIN_SIZE
 from clusterops.ports import Cluster
 from clusterops.settings import ClusterSettings, NetworkSettings
 from clusterops.telemetry import Metrics, build_logger
@@ -109,7 +110,7 @@ async def test_what_kubectl_applied_is_adopted_without_a_change(cluster: Cluster
     target = Target(cluster)
     plan = await target.plan(bodies)
     assert {change.action for change in plan.changes} == {Action.ADOPT}
-    assert summarise(plan) == f"north/alpha: adopts {len(bodies)} objects, changes 0 fields"
+    assert f"adopts {len(bodies)} objects, changes 0 fields" in summarise(plan)
     before = {key: (await target.live(key)).body.get("spec") for key in map(ObjectKey.of, bodies)}
     assert (await target.apply(plan)).complete
     after = {key: (await target.live(key)).body.get("spec") for key in map(ObjectKey.of, bodies)}
@@ -125,7 +126,7 @@ async def test_an_adoption_lists_what_it_changes_and_removes_and_does_just_that(
     await applied_by(cluster, theirs, "somebody")
     target = Target(cluster)
     plan = await target.plan(bodies)
-    assert summarise(plan) == f"north/alpha: adopts {len(bodies)} objects, changes 2 fields"
+    assert f"adopts {len(bodies)} objects, changes 2 fields" in summarise(plan)
     assert set(row_of(plan, notes).fields) == {
         FieldChange(pointer="/data/text", before="theirs", after="hello"),
         FieldChange(pointer="/data/more", before="x", after=MISSING),
@@ -210,3 +211,154 @@ async def test_a_live_tools_object_is_refused_and_its_tool_named(
 
 def vars_of(key: ObjectKey) -> dict[str, Any]:
     return {"name": key.name, "namespace": key.namespace}
+
+
+def scaled(bodies: Bodies, count: int | None, bounds: tuple[int, int] | None = None) -> Bodies:
+    """The pool with a count, or with the autoscaler's bounds, or with neither."""
+    return [_scaled(one, count, bounds) if one["kind"] == "MachineDeployment" else one for one in bodies]
+
+
+def _scaled(one: dict[str, Any], count: int | None, bounds: tuple[int, int] | None) -> dict[str, Any]:
+    spec = {field: value for field, value in one["spec"].items() if field != "replicas"}
+    added = {name: str(value) for name, value in zip((MIN_SIZE, MAX_SIZE), bounds or (), strict=False)}
+    metadata = {**one["metadata"], "annotations": {**one["metadata"]["annotations"], **added}}
+    return {**one, "metadata": metadata, "spec": spec if count is None else {**spec, "replicas": count}}
+
+
+async def count_set_by(cluster: Cluster, bodies: Bodies, count: int, manager: str) -> None:
+    pool = next(one for one in bodies if one["kind"] == "MachineDeployment")
+    await cluster.apply(plain(pool, spec={"replicas": count}), field_manager=manager, force=True)
+
+
+@pytest.mark.parametrize("manager", ["kubectl-edit", "kubectl"])
+async def test_a_persons_field_is_taken_once_git_changes_it_and_not_before(
+    cluster: Cluster, bodies: Bodies, manager: str
+) -> None:
+    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    await target.converge(scaled(bodies, 2))
+    await count_set_by(cluster, bodies, 7, manager)
+    drifted = row_of(await target.plan(scaled(bodies, 2)), pool)
+    assert drifted.action is Action.UNCHANGED
+    assert [(left.pointer, left.manager, left.why) for left in drifted.left] == [
+        ("/spec/replicas", manager, "drift: a person changed it")
+    ]
+    await target.converge(scaled(bodies, 2))
+    plan = await target.plan(scaled(bodies, 5))
+    assert row_of(plan, pool).takes == (Taken(pointer="/spec/replicas", manager=manager),)
+    await target.converge(scaled(bodies, 5))
+    live = await target.live(pool)
+    assert live.body["spec"]["replicas"] == 5
+    assert {change.action for change in (await target.plan(scaled(bodies, 5))).changes} == {Action.UNCHANGED}
+
+
+@pytest.mark.parametrize(
+    ("manager", "why"),
+    [
+        ("cluster-autoscaler", "the autoscaler owns it"),
+        ("capi-topology", "a controller owns it"),
+        ("manager", "a controller owns it"),
+        ("kustomize-controller", "another tool applies it"),
+        ("somebody", "a field manager owns it that ClusterOps does not know"),
+    ],
+)
+async def test_a_field_of_others_is_never_taken_and_the_rest_of_the_object_goes_on(
+    cluster: Cluster, bodies: Bodies, manager: str, why: str
+) -> None:
+    target, notes = Target(cluster), key_of(bodies, "ConfigMap")
+    await target.converge(bodies)
+    theirs = plain(next(one for one in bodies if ObjectKey.of(one) == notes), data={"text": "theirs"})
+    await cluster.apply(theirs, field_manager=manager, force=True)
+    wanted = with_body(bodies, notes, data={"text": "bye", "more": "x"})
+    row = row_of(await target.plan(wanted), notes)
+    assert (row.action, row.takes) == (Action.UPDATE, ())
+    assert row.left == (Left(pointer="/data/text", manager=manager, git="bye", live="theirs", why=why),)
+    await target.converge(wanted)
+    assert (await target.live(notes)).body["data"] == {"text": "theirs", "more": "x"}
+
+
+async def test_a_field_that_a_person_took_and_git_drops_stays_and_is_told(cluster: Cluster, bodies: Bodies) -> None:
+    target, notes = Target(cluster), key_of(bodies, "ConfigMap")
+    await target.converge(with_body(bodies, notes, data={"text": "hello", "more": "x"}))
+    mine = plain(next(one for one in bodies if ObjectKey.of(one) == notes), data={"more": "mine"})
+    await cluster.apply(mine, field_manager="kubectl-edit", force=True)
+    row = row_of(await target.plan(bodies), notes)
+    assert [(left.pointer, left.manager, left.git, left.live) for left in row.left] == [
+        ("/data/more", "kubectl-edit", MISSING, "mine")
+    ]
+    await target.converge(bodies)
+    assert (await target.live(notes)).body["data"] == {"text": "hello", "more": "mine"}
+    assert row_of(await target.plan(bodies), notes).left == ()
+
+
+async def test_a_count_goes_to_the_autoscaler_and_comes_back(cluster: Cluster, bodies: Bodies) -> None:
+    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    await target.converge(scaled(bodies, 7))
+    handing = row_of(await target.plan(scaled(bodies, None, (3, 20))), pool)
+    assert handing.hands_over == (HandedOver(pointer="/spec/replicas", value=7, manager="clusterops-replicas"),)
+    assert "/spec/replicas" not in {field.pointer for field in handing.fields}
+    await target.converge(scaled(bodies, None, (3, 20)))
+    assert (await target.live(pool)).body["spec"]["replicas"] == 7
+
+    await count_set_by(cluster, bodies, 9, "cluster-autoscaler")
+    autoscaled = row_of(await target.plan(scaled(bodies, None, (3, 20))), pool)
+    assert (autoscaled.action, autoscaled.left) == (Action.UNCHANGED, ())
+
+    back = await target.plan(scaled(bodies, 5))
+    assert row_of(back, pool).takes == (Taken(pointer="/spec/replicas", manager="cluster-autoscaler"),)
+    assert "general scales 9 -> 5" in summarise(back)
+    await target.converge(scaled(bodies, 5))
+    live = await target.live(pool)
+    assert live.body["spec"]["replicas"] == 5
+    assert MIN_SIZE not in live.annotations
+
+
+async def test_a_count_beside_the_bounds_is_not_sent_either(cluster: Cluster, bodies: Bodies) -> None:
+    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    await target.converge(scaled(bodies, 7))
+    await target.converge(scaled(bodies, 4, (3, 20)))
+    assert (await target.live(pool)).body["spec"]["replicas"] == 7
+    assert {change.action for change in (await target.plan(scaled(bodies, 4, (3, 20)))).changes} == {Action.UNCHANGED}
+
+
+async def test_a_count_outside_the_bounds_is_not_handed_over(cluster: Cluster, bodies: Bodies) -> None:
+    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    await target.converge(scaled(bodies, 7))
+    row = row_of(await target.plan(scaled(bodies, None, (1, 5))), pool)
+    assert row.action is Action.REFUSE
+    assert row.reason is not None
+    assert row.reason.code == "autoscaled-count-outside"
+
+
+async def test_a_handing_over_that_was_killed_half_way_keeps_the_count(cluster: Cluster, bodies: Bodies) -> None:
+    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    await target.converge(scaled(bodies, 7))
+    await count_set_by(cluster, bodies, 7, "clusterops-replicas")
+    await target.converge(scaled(bodies, None, (3, 20)))
+    live = await target.live(pool)
+    assert live.body["spec"]["replicas"] == 7
+    assert {change.action for change in (await target.plan(scaled(bodies, None, (3, 20)))).changes} == {
+        Action.UNCHANGED
+    }
+
+
+async def test_a_pool_that_is_adopted_as_autoscaled_keeps_its_count(cluster: Cluster, bodies: Bodies) -> None:
+    await applied_by(cluster, scaled(bodies, 7), "kubectl")
+    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    row = row_of(await target.plan(scaled(bodies, None, (3, 20))), pool)
+    assert row.action is Action.ADOPT
+    assert {field.pointer for field in row.fields} == {
+        f"/metadata/annotations/{name.replace('/', '~1')}" for name in (MIN_SIZE, MAX_SIZE)
+    }
+    await target.converge(scaled(bodies, None, (3, 20)))
+    live = await target.live(pool)
+    assert live.body["spec"]["replicas"] == 7
+    assert not live.managed_by("kubectl")
+
+
+async def test_a_count_that_somebody_outside_sets_is_neither_sent_nor_dropped(cluster: Cluster, bodies: Bodies) -> None:
+    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    await target.converge(scaled(bodies, 7))
+    await target.converge(scaled(bodies, None))
+    await count_set_by(cluster, bodies, 9, "somebody")
+    assert {change.action for change in (await target.plan(scaled(bodies, None))).changes} == {Action.UNCHANGED}
+    assert (await target.live(pool)).body["spec"]["replicas"] == 9
