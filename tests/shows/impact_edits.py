@@ -196,11 +196,7 @@ def _in_place() -> tuple[Edit, ...]:
                 _config(timeouts, "initConfiguration", "timeouts"), _config(timeouts, "joinConfiguration", "timeouts")
             ),
         ),
-        nothing(
-            "empty lists and the default format",
-            "kubeadm-normalised",
-            each_of(_config([], "preKubeadmCommands"), _config("cloud-config", "format")),
-        ),
+        nothing("the default format, said", "kubeadm-normalised", _config("cloud-config", "format")),
         nothing(
             "image pull policy as it was",
             "kubeadm-normalised",

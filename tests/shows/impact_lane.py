@@ -141,8 +141,8 @@ class Lane:
             gone = frozenset(one.uid for one in before) - {one.uid for one in after}
         impacts = [change.impact for change in plan.changes if change.impact]
         pools = [pool for one in impacts for pool in one.pools]
-        told = sum(pool.replaced + pool.removed for pool in pools)
-        certain = sum(len(pool.going) for pool in pools)
+        # Of the machines that match, a scale-down takes some, by Cluster API's own choice.
+        choice = sum(max(pool.now - len(pool.going) - pool.then, 0) for pool in pools)
         if any(pool.kind is ImpactClass.UNKNOWN for pool in pools):
             trouble = trouble or "unknown: " + "; ".join(pool.note for pool in pools if pool.note)
         added = sum(pool.added - pool.removed for pool in pools)
@@ -153,7 +153,7 @@ class Lane:
             edit=edit,
             predicted=going,
             gone=gone,
-            choice=max(told - certain, 0),
+            choice=choice,
             then=len(after),
             now=len(before),
             mid_rollout=mid,

@@ -41,12 +41,16 @@ def machine_differences(
     )
 
 
-def expires_within(control_plane: Body, machine: Body, now: datetime) -> bool:
-    """Whether ``rollout.before.certificatesExpiryDays`` replaces this Machine at ``now``."""
+def expiring(control_plane: Body, machine: Body, now: datetime | None) -> tuple[Difference, ...]:
+    """Whether ``rollout.before.certificatesExpiryDays`` replaces this Machine at ``now``, if that is known."""
     days = at(control_plane, "spec", "rollout", "before", "certificatesExpiryDays")
     days = days or at(control_plane, "spec", "rolloutBefore", "certificatesExpiryDays")
     expiry = moment(at(machine, "status", "certificatesExpiryDate"))
-    return bool(days) and expiry is not None and now + timedelta(days=int(days)) > expiry
+    if not days or now is None or expiry is None or now + timedelta(days=int(days)) <= expiry:
+        return ()
+    told = expiry.isoformat().replace("+00:00", "Z")
+    pointer = "/spec/rollout/before/certificatesExpiryDays"
+    return (Difference(pointer=pointer, before=told, after=days, rule="rollout-before"),)
 
 
 def _version(control_plane: Body, machine: Body) -> Iterator[Difference]:

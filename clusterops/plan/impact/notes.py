@@ -8,9 +8,12 @@ from typing import Final
 from clusterops.capi.kinds import is_cluster, is_control_plane, is_infrastructure, is_pool, is_template
 from clusterops.model.impact import ImpactClass, PoolImpact
 from clusterops.model.key import ObjectKey
-from clusterops.model.plan import Change
+from clusterops.model.plan import Action, Change
+from clusterops.plan.impact.classes import is_class
 
 _ROLLS: Final = frozenset({ImpactClass.ROLLING, ImpactClass.UNKNOWN, ImpactClass.RECREATE, ImpactClass.DELETE})
+
+_IN_PLACE: Final = frozenset({Action.UPDATE, Action.ADOPT})
 
 _PARTS: Final = (
     ("/clusterConfiguration/dns", "DNS is updated in the running cluster"),
@@ -34,7 +37,7 @@ _PARTS: Final = (
 def notes(change: Change, pools: Iterable[PoolImpact]) -> tuple[str, ...]:
     """What an author should know about an edit that rolls nothing; empty where it rolls, or says so by itself."""
     told = tuple(pools)
-    if any(pool.kind in _ROLLS for pool in told):
+    if change.action not in _IN_PLACE or any(pool.kind in _ROLLS for pool in told):
         return ()
     if is_template(change.key) and _content(change):
         return (
@@ -43,9 +46,17 @@ def notes(change: Change, pools: Iterable[PoolImpact]) -> tuple[str, ...]:
         )
     if is_pool(change.key) or is_control_plane(change.key):
         return tuple(dict.fromkeys(_of_owner(change)))
-    if is_infrastructure(change.key) and not is_cluster(change.key) and _content(change):
+    if is_infrastructure(change.key) and _content(change):
         return (f"replaces no Machine by itself: the provider of {change.key.kind} acts on it",)
+    generates = is_class(change.key) or (is_cluster(change.key) and _touches_topology(change))
+    scales = any(pool.added or pool.removed or pool.note for pool in told)
+    if generates and _content(change) and not scales:
+        return ("replaces no Machine: what its Machines are made from stays the same",)
     return ()
+
+
+def _touches_topology(change: Change) -> bool:
+    return any(field.pointer.startswith("/spec/topology") for field in change.fields)
 
 
 def _of_owner(change: Change) -> Iterator[str]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from clusterops.capi.kinds import CONTROL_PLANE
 from clusterops.capi.references import cluster_of
-from clusterops.capi.rollout.control_planes import machine_differences
+from clusterops.capi.rollout.control_planes import expiring, machine_differences
 from clusterops.capi.rollout.difference import Body, Difference, at, differing
 from clusterops.capi.rollout.pools import outdated
-from clusterops.capi.rollout.spelling import is_old, is_on_delete, is_paused, replicas_of, surge_of
+from clusterops.capi.rollout.spelling import is_old, is_on_delete, is_paused, moment, replicas_of, surge_of
 from clusterops.model.impact import Cause, ImpactClass, PoolImpact, Role
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
@@ -176,18 +177,23 @@ def _of_control_plane(owner: Owner, around: Around) -> PoolImpact:
         return unknown(owner, made.text)
     members = owned_by(machines, "KubeadmControlPlane", owner.key.name)
     config_of, made_of = _by_machine(configs), _by_machine(made)
-    gone = {
-        one.uid: differences
-        for one in members
-        if (
-            differences := machine_differences(
-                owner.after, one.body, config=config_of.get(one.key.name), infrastructure=made_of.get(one.key.name)
-            )
-        )
-    }
+    now = _at_least(members)
+    gone = {}
+    for one in members:
+        config, infrastructure = config_of.get(one.key.name), made_of.get(one.key.name)
+        differences = machine_differences(owner.after, one.body, config=config, infrastructure=infrastructure)
+        differences += expiring(owner.after, one.body, now)
+        if differences:
+            gone[one.uid] = differences
     if is_old(owner.after) and not gone and _config_changes(owner):
         return unknown(owner, "kubeadmConfigSpec changes in v1beta1, which is compared in v1beta2", now=len(members))
     return counted(owner, gone, len(members))
+
+
+def _at_least(machines: Iterable[LiveObject]) -> datetime | None:
+    """The latest moment that any of them was written at: it is that late, at least, and a plan has no clock."""
+    written = (moment(manager.time) for one in machines for manager in one.managers)
+    return max((each for each in written if each is not None), default=None)
 
 
 def _by_machine(objects: Iterable[LiveObject]) -> dict[str, LiveObject]:

@@ -130,8 +130,16 @@ def _impact(change: Change, outlook: Outlook, of_topologies: Sequence[PoolImpact
     if change.live is None:
         return Impact.of(_of_creation(change, outlook) if change.desired is not None else ())
     pools = (*of_topologies, *_of_edit(change, change.live, outlook))
+    if is_cluster(change.key) and _rehomed(change):
+        return Impact.of(pools, least=ImpactClass.UNKNOWN, notes=["another control plane or infrastructure object"])
     least = ImpactClass.IN_PLACE if change.action in _EDITS else ImpactClass.NONE
     return Impact.of(pools, least=least, notes=notes(change, pools))
+
+
+def _rehomed(change: Change) -> bool:
+    """The references that Cluster API expects never to change."""
+    places = ("/spec/controlPlaneRef", "/spec/infrastructureRef")
+    return any(field.pointer.startswith(places) and field.before is not MISSING for field in change.fields)
 
 
 def _of_edit(change: Change, live: LiveObject, outlook: Outlook) -> Iterator[PoolImpact]:
