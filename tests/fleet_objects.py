@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clusterops.apply import predict
+from clusterops.model.deletion import NO_PERMITS, Permits
 from clusterops.model.fleet import Mode, PlainRecipe, Target
 from clusterops.model.inventory import Entry, Inventory
 from clusterops.model.key import ObjectKey
@@ -181,6 +182,7 @@ async def read_and_plan(
     *,
     dry_run: bool = True,
     inputs: str = "tree",
+    permits: Permits = NO_PERMITS,
 ) -> Plan:
     """What the controller does before a verdict: read, dry-run what may differ, plan."""
     wanted = rendered(bodies, inputs=inputs)
@@ -206,4 +208,5 @@ async def read_and_plan(
         inventory=inventory,
         predictions=predictions,
         neighbours=neighbours,
+        permits=permits,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from clusterops.capi.managers import OURS
 from clusterops.capi.kinds import is_cluster
+from clusterops.capi.managers import OURS
 from clusterops.errors import ClusterOpsError, TransientError
 from clusterops.model.live import LiveObject
 from clusterops.model.managers import taken_over

@@ -331,11 +331,12 @@ def _changes(outcomes: Mapping[str, Outcome]) -> bool:
 
 
 def _say_applied(name: str, outcome: Outcome, local: LocalFleet) -> None:
-    written = outcome.report.count(Result.APPLIED) + outcome.report.count(Result.PRUNED) if outcome.report else 0
+    results = (Result.APPLIED, Result.PRUNED, Result.DELETING)
+    written = sum(outcome.report.count(result) for result in results) if outcome.report else 0
     objects = f"{written} object{'s' * (written != 1)} written"
     if outcome.problem is None:
         how = {Stage.DONE: "settled", Stage.APPLY: "applied", Stage.HEALTH: "applied"}.get(outcome.stage, "not applied")
-        say(f"{name}: {how}, {objects}")
+        say(f"{name}: {how}, {objects}" + (f"; {outcome.deletion}" if outcome.deletion else ""))
         return
     say(f"{name}: stopped at {outcome.stage}, {objects}")
     say_problem(outcome.problem, root=local.root)

@@ -118,7 +118,8 @@ def _removed_by(outcome: Outcome) -> Iterator[ObjectKey]:
     if outcome.plan is None or outcome.report is None:
         return
     live = {one.key for one in outcome.plan.changes if one.action is Action.PRUNE and one.live is not None}
-    yield from (row.key for row in outcome.report.rows if row.result is Result.PRUNED and row.key in live)
+    done = {Result.PRUNED, Result.DELETING}
+    yield from (row.key for row in outcome.report.rows if row.result in done and row.key in live)
 
 
 def _forgot_cluster(plan: Plan) -> bool:

@@ -59,11 +59,12 @@ class Stuck:
     owner: str
     since: datetime | None = None
 
-    def text(self, now: datetime) -> str:
-        """``OpenStackCluster fra1/search: finalizer … of …, for 2m``; no age in the first minute."""
+    def text(self, now: datetime, *, of: ObjectKey | None = None) -> str:
+        """``OpenStackCluster fra1/search: finalizer … of …, for 2m``; no age in the first minute, nor ``of``'s name."""
         minutes = int((now - self.since).total_seconds() // 60) if self.since else 0
         age = f", for {_age(minutes)}" if minutes > 0 else ""
-        return f"{self.key.label}: finalizer {self.finalizer} of {self.owner}{age}"
+        label = "" if self.key == of else f"{self.key.label}: "
+        return f"{label}finalizer {self.finalizer} of {self.owner}{age}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ class Deletion:
         if self.key:
             parts.append(f"key {self.key}")
         if self.stuck is not None and self.step is not Step.HOOK:
-            parts.append(self.stuck.text(now))
+            parts.append(self.stuck.text(now, of=self.subject if self.step is Step.REMAINDER else None))
         return ", ".join(parts) + (f" ({self.reason})" if self.reason else "")
 
 
