@@ -8,10 +8,11 @@ from typing import Any
 
 from clusterops.capi.kinds import is_template
 from clusterops.capi.template_references import TemplateReference, follows_templates, template_references
+from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet, Unreadable
 from clusterops.model.manifest import Manifest
-from clusterops.plan.lineage import edit, hashed, is_generation_of, rotates
+from clusterops.plan.lineage import has_content, hashed, is_generation_of, rotates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,26 +33,26 @@ class Follower:
         return self.now is not None and self.now != self.then
 
 
-def followers(manifests: Sequence[Manifest], live: LiveSet) -> tuple[Follower, ...]:
+def followers(manifests: Sequence[Manifest], live: LiveSet, inventory: Inventory) -> tuple[Follower, ...]:
     """In the order of the owners. Pure; O(references * generations)."""
-    uses = tuple(_uses(manifests, live))
+    uses, ground = tuple(_uses(manifests, live)), _Ground(live, inventory)
     return tuple(
         Follower(
             owner=use.owner,
             reference=use.reference,
             template=use.template,
             now=use.now,
-            then=_generation(use, uses, live),
+            then=_generation(use, uses, ground),
         )
         for use in uses
     )
 
 
-def followed_after(manifests: Sequence[Manifest], live: LiveSet) -> frozenset[ObjectKey]:
+def followed_after(manifests: Sequence[Manifest], live: LiveSet, inventory: Inventory) -> frozenset[ObjectKey]:
     """Keys that ``followers`` has to see: what live owners name, and the new name where that has other content."""
-    uses = tuple(_uses(manifests, live))
+    uses, ground = tuple(_uses(manifests, live)), _Ground(live, inventory)
     named = {use.now for use in uses if use.now is not None}
-    return frozenset(named | {hashed(use.template) for use in uses if _is_edited(use, live)})
+    return frozenset(named | {hashed(use.template) for use in uses if _is_edited(use, ground)})
 
 
 def places(body: Mapping[str, Any]) -> dict[str, TemplateReference]:
@@ -88,22 +89,37 @@ def _of_same_kind(template: ObjectKey, there: TemplateReference | None) -> Objec
     return key if same else None
 
 
-def _generation(use: _Use, uses: Iterable[_Use], live: LiveSet) -> ObjectKey:
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What is there, and what git said of it when it was applied."""
+
+    live: LiveSet
+    inventory: Inventory
+
+    def has_content(self, key: ObjectKey, template: Manifest) -> bool:
+        there = self.live.found(key)
+        return there is not None and has_content(template, there, self.inventory.entries.get(key))
+
+    def stays(self, now: ObjectKey, template: Manifest) -> bool:
+        """Also what cannot be read or is gone under git's own name: neither says that its content is another."""
+        there = self.live.objects.get(now)
+        if isinstance(there, LiveObject):
+            return not rotates(template) or self.has_content(now, template)
+        return isinstance(there, Unreadable) or now == template.key
+
+    def offers(self, key: ObjectKey, template: Manifest) -> bool:
+        there = self.live.found(key)
+        return there is not None and not there.deleting and self.has_content(key, template)
+
+
+def _generation(use: _Use, uses: Iterable[_Use], ground: _Ground) -> ObjectKey:
     """The owner's own if the content is the same, else another generation that has it, else a new one."""
     own = use.template.key
-    if use.now is not None and _stays(use.now, use.template, live):
+    if use.now is not None and ground.stays(use.now, use.template):
         return use.now
-    existing = (key for key in _candidates(use, uses, live) if _has_content(key, use.template, live))
-    fresh = own if not rotates(use.template) or _is_free(use, live.found(own)) else hashed(use.template)
-    return next(existing, fresh)
-
-
-def _stays(now: ObjectKey, template: Manifest, live: LiveSet) -> bool:
-    """Also what cannot be read or is gone under git's own name: neither says that its content is another."""
-    there = live.objects.get(now)
-    if isinstance(there, LiveObject):
-        return not rotates(template) or not edit(template, there)
-    return isinstance(there, Unreadable) or now == template.key
+    existing = (key for key in _candidates(use, uses, ground.live) if ground.offers(key, use.template))
+    free = not rotates(use.template) or _is_free(use, ground.live.found(own))
+    return next(existing, own if free else hashed(use.template))
 
 
 def _candidates(use: _Use, uses: Iterable[_Use], live: LiveSet) -> Iterator[ObjectKey]:
@@ -115,11 +131,6 @@ def _candidates(use: _Use, uses: Iterable[_Use], live: LiveSet) -> Iterator[Obje
     yield from sorted(key for key in live if key not in same and is_generation_of(own, key))
 
 
-def _has_content(key: ObjectKey, template: Manifest, live: LiveSet) -> bool:
-    there = live.found(key)
-    return there is not None and not there.deleting and not edit(template, there)
-
-
 def _is_free(use: _Use, there: LiveObject | None) -> bool:
     """Whether git's own name may be given: nothing has it, nor did an earlier generation of this owner."""
     if use.now is None:
@@ -127,11 +138,11 @@ def _is_free(use: _Use, there: LiveObject | None) -> bool:
     return there is None and not is_generation_of(use.template.key, use.now)
 
 
-def _is_edited(use: _Use, live: LiveSet) -> bool:
+def _is_edited(use: _Use, ground: _Ground) -> bool:
     """Whether a new name may be needed, as far as everything is read."""
-    own = use.template.key
+    own, live = use.template.key, ground.live
     if not rotates(use.template):
         return False
     if use.now is not None:
-        return use.now in live.objects and not _stays(use.now, use.template, live)
-    return live.found(own) is not None and not _has_content(own, use.template, live)
+        return use.now in live.objects and not ground.stays(use.now, use.template)
+    return live.found(own) is not None and not ground.offers(own, use.template)

@@ -6,11 +6,13 @@ import re
 from typing import Final
 
 from clusterops.model.canonical import digest_of
+from clusterops.model.inventory import Entry
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
-from clusterops.model.plan import FieldChange
-from clusterops.plan.fields import diff
+from clusterops.model.sketch import Sketch
+from clusterops.plan.fields import comparable, diff
+from clusterops.plan.leaves import leaves
 
 ROTATE_ANNOTATION: Final = "clusterops.io/rotate"
 
@@ -43,13 +45,31 @@ def is_generation_of(template: ObjectKey, found: ObjectKey) -> bool:
     return found.name == template.name or (match is not None and match[1] == _base(template.name))
 
 
-def edit(template: Manifest, found: LiveObject) -> tuple[FieldChange, ...]:
-    """What makes git's content another generation than ``found``: fields below spec that git sets or that we set.
+def has_content(template: Manifest, found: LiveObject, entry: Entry | None) -> bool:
+    """Whether ``found`` holds below spec what git says of the template: then it is no other generation.
 
-    What the server or a provider adds is no difference, nor are labels and annotations of the template itself.
+    What the server or a provider adds is no difference, nor are labels and annotations of the template itself, nor
+    what somebody did to it by hand since git said the same. Read in another version than git's it cannot be compared
+    field by field: unless git is known to have changed, the API server has to say.
     """
-    changes = diff(template.body, found.body, found.managers)
-    return tuple(change for change in changes if change.pointer == "/spec" or change.pointer.startswith("/spec/"))
+    known = entry.applied if entry is not None and entry.uid == found.uid else None
+    if known is not None and _says(known, template):
+        return True
+    if template.api_version != found.body.get("apiVersion"):
+        return known is None
+    return not any(_is_content(change.pointer) for change in diff(template.body, found.body, found.managers))
+
+
+def _says(known: Sketch, template: Manifest) -> bool:
+    """Whether git said all this, and nothing below spec that it no longer says."""
+    said = leaves(comparable(template.body), {})
+    spec = {path: leaf for path, leaf in said.items() if path[0] == "f:spec"}
+    gone = known.leaves.keys() - Sketch.of((path, None) for path in said).leaves.keys()
+    return not gone and all(known.says(path, leaf.value) for path, leaf in spec.items())
+
+
+def _is_content(pointer: str) -> bool:
+    return pointer == "/spec" or pointer.startswith("/spec/")
 
 
 def renamed(key: ObjectKey, name: str) -> ObjectKey:

@@ -28,7 +28,7 @@ def named(manifests: Sequence[Manifest], live: LiveSet, inventory: Inventory) ->
     A template stands once per generation that its owners are to be on, and under git's own name where nothing names
     it, or something that does not follow.
     """
-    found = followers(manifests, live)
+    found = followers(manifests, live, inventory)
     rows: dict[ObjectKey, Wanted] = {}
     for manifest in manifests:
         own = [one for one in found if one.template.key == manifest.key]
@@ -42,7 +42,7 @@ def named(manifests: Sequence[Manifest], live: LiveSet, inventory: Inventory) ->
 
 def named_after(manifests: Sequence[Manifest], live: LiveSet, inventory: Inventory) -> frozenset[ObjectKey]:
     """Keys that ``named`` has to see: templates that live owners refer to, and generations that may exist already."""
-    return followed_after(manifests, live)
+    return followed_after(manifests, live, inventory)
 
 
 def as_author_wrote(change: Change, wanted: Wanted, live: LiveSet) -> Change:

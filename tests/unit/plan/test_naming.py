@@ -263,3 +263,38 @@ def test_new_names_are_no_longer_than_a_label_unless_git_is(length: int) -> None
 def test_two_long_names_with_one_beginning_stay_two() -> None:
     names = {hashed(Manifest.of(body("x.io/v1", "A", "n" * 60 + end, spec={}))).name for end in ("a", "b")}
     assert len(names) == 2
+
+
+def joined(version: str, **timeout: Any) -> Bodies:
+    """A KubeadmConfigTemplate in one of its versions, which write the same duration differently."""
+    found = apart(cluster_bodies())
+    config = one_of(found, "KubeadmConfigTemplate")
+    config["apiVersion"] = f"{BOOT}/{version}"
+    config["spec"]["template"]["spec"]["joinConfiguration"].update(timeout)
+    return found
+
+
+def served_as_v1beta2(world: World) -> None:
+    key = next(key for key in world.cluster.objects if key.kind == "KubeadmConfigTemplate")
+    world.cluster.objects[key] = {
+        **world.cluster.objects[key],
+        **{field: joined("v1beta2", seconds=60)[4][field] for field in ("apiVersion", "spec")},
+    }
+
+
+def test_what_is_served_in_another_version_is_the_same_generation_until_git_changes() -> None:
+    world = applied(joined("v1beta1", duration="1m"))
+    served_as_v1beta2(world)
+    assert not world.plan(joined("v1beta1", duration="1m")).count(Action.ROTATE)
+    assert world.plan(joined("v1beta1", duration="2m")).count(Action.ROTATE) == 1
+
+
+def test_an_edit_by_hand_rotates_nothing() -> None:
+    world = applied(cluster_bodies())
+    key = ObjectKey.of(one_of(cluster_bodies(), "KubeadmConfigTemplate"))
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["spec"]["template"]["spec"]["joinConfiguration"]["nodeRegistration"]["criSocket"] = "unix:///d.sock"
+
+    world.cluster.edit(key, change, manager="kubectl-edit")
+    assert not world.plan(cluster_bodies()).count(Action.ROTATE)
