@@ -404,7 +404,7 @@ async def test_a_lease_does_not_wait_behind_writes_that_the_server_leaves_hangin
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": {"holderIdentity": "me"}}
     async with connected(flaky.kubeconfig(tmp_path), max_in_flight=2) as through:
         writes = [asyncio.create_task(through.apply(config_map(namespace, f"c{number}", {}))) for number in range(9)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             live = await through.create({**lease, "metadata": {"namespace": namespace, "name": "held"}})
             await through.replace({**live.body, "spec": {"holderIdentity": "still me"}})
         assert not any(write.done() for write in writes)
@@ -558,7 +558,7 @@ class Watching:
             self._queue.put_nowait(event)
 
     async def next(self, count: int) -> list[tuple[str, str]]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             events = [await self._queue.get() for _ in range(count)]
         return [(event.kind, event.object.key.name if event.object else "") for event in events]
 

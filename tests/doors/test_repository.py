@@ -436,7 +436,7 @@ async def test_a_local_commit_wakes_the_watcher_and_a_note_does_not(local_bench:
         done, _ = await asyncio.wait({waiting}, timeout=0.5)
         assert not done
         second = local_bench.origin.commit({"fleet.yaml": "a: 2\n"})
-        await asyncio.wait_for(asyncio.shield(waiting), 10)
+        await asyncio.wait_for(asyncio.shield(waiting), 60)
         assert (await repository.fetch()).commit == second
     finally:
         await _close(waiting)
@@ -448,15 +448,15 @@ async def test_a_commit_made_before_watching_begins_is_told_at_once(local_bench:
     await repository.fetch()
     local_bench.origin.commit({"fleet.yaml": "a: 2\n"})
     events = repository.moved()
-    await asyncio.wait_for(anext(events), 10)
+    await asyncio.wait_for(anext(events), 60)
 
 
 async def test_a_commit_that_was_not_fetched_is_told_again(local_bench: Bench) -> None:
     local_bench.origin.commit({"fleet.yaml": "a: 1\n"})
     repository = local_bench.repository(poll_s=0.05)
     events = repository.moved()
-    await asyncio.wait_for(anext(events), 10)
-    await asyncio.wait_for(anext(events), 10)
+    await asyncio.wait_for(anext(events), 60)
+    await asyncio.wait_for(anext(events), 60)
 
 
 async def test_a_local_repository_that_is_gone_is_polled(local_bench: Bench, tmp_path: Path) -> None:
@@ -465,7 +465,7 @@ async def test_a_local_repository_that_is_gone_is_polled(local_bench: Bench, tmp
     await repository.fetch()
     local_bench.origin.path.rename(tmp_path / "moved.git")
     events = repository.moved()
-    await asyncio.wait_for(anext(events), 10)
+    await asyncio.wait_for(anext(events), 60)
     (tmp_path / "moved.git").rename(local_bench.origin.path)
     assert (await repository.fetch()).commit == commit
 
@@ -476,7 +476,7 @@ async def test_a_remote_repository_is_polled_by_the_clock(http_bench: Bench) -> 
     await http_bench.clock.advance(29.0)
     assert not waiting.done()
     await http_bench.clock.advance(2.0)
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 60)
 
 
 async def test_a_commit_in_the_moment_before_the_watch_begins_is_not_lost(
@@ -491,7 +491,7 @@ async def test_a_commit_in_the_moment_before_the_watch_begins_is_not_lost(
         return origin
 
     monkeypatch.setattr("clusterops.source.git.watch._common_folder", common_folder)
-    await asyncio.wait_for(anext(repository.moved()), 10)
+    await asyncio.wait_for(anext(repository.moved()), 60)
 
 
 async def test_a_watcher_ends_at_once_when_it_is_cancelled(local_bench: Bench) -> None:
@@ -500,7 +500,7 @@ async def test_a_watcher_ends_at_once_when_it_is_cancelled(local_bench: Bench) -
     await repository.fetch()
     waiting = asyncio.ensure_future(anext(repository.moved()))
     await asyncio.sleep(0)
-    await asyncio.wait_for(_close(waiting), 5)
+    await asyncio.wait_for(_close(waiting), 60)
 
 
 _FETCH = """
@@ -598,7 +598,7 @@ async def test_reads_go_on_while_a_fetch_hangs(http_bench: Bench, server: GitSer
     server.stall_after = 40
     fetching = asyncio.ensure_future(repository.fetch())
     assert await asyncio.to_thread(server.stalled.wait, 30)
-    snapshot = await asyncio.wait_for(repository.snapshot(commit), 5)
+    snapshot = await asyncio.wait_for(repository.snapshot(commit), 60)
     assert snapshot.read("fleet.yaml") == b"a: 1\n"
     server.resume.set()
     await fetching

@@ -194,7 +194,7 @@ async def test_a_crashed_sandbox_is_started_again_with_its_data_and_address(mini
         assert state is not None
         for killed in (state.supervisor, *(process.identity for process in state.processes)):
             assert send_signal(killed, signal.SIGKILL)
-            assert await wait_gone(killed, timeout_s=10)
+            assert await wait_gone(killed, timeout_s=60)
         assert status(minimal.directory).word == "crashed"
         with pytest.raises(TerminalError, match="crashed"):
             opened(minimal.directory)
@@ -212,7 +212,7 @@ async def test_a_killed_supervisor_leaves_nothing_after_down(minimal: Spec) -> N
     state = read_state(Layout(minimal.directory).state)
     assert state is not None
     send_signal(state.supervisor, signal.SIGKILL)
-    assert await wait_gone(state.supervisor, timeout_s=10)
+    assert await wait_gone(state.supervisor, timeout_s=60)
     assert await down(minimal.directory)
     assert not any(process.alive for process in state.processes)
 
@@ -290,7 +290,7 @@ async def test_everything_stops_when_the_holder_is_killed(minimal: Spec, argumen
     await holder.wait()
     try:
         for process in started:
-            assert await wait_gone(process, timeout_s=20)
+            assert await wait_gone(process, timeout_s=60)
         assert worker is None or identify(worker)
     finally:
         if worker and (forked := identify(worker)):

@@ -19,8 +19,8 @@ from tests.stage import Api
 NOTES = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\n"
 QUICK = {
     "CLUSTEROPS_CLUSTER_ATTEMPTS": "2",
-    "CLUSTEROPS_DAEMON_LEASE_DURATION_S": "1",
-    "CLUSTEROPS_DAEMON_RENEW_DEADLINE_S": "0.9",
+    "CLUSTEROPS_DAEMON_LEASE_DURATION_S": "6",
+    "CLUSTEROPS_DAEMON_RENEW_DEADLINE_S": "5",
     "CLUSTEROPS_DAEMON_RENEW_EVERY_S": "0.2",
 }
 """The same answers, sooner."""

@@ -110,7 +110,7 @@ class CrashStage:
         self.proxy.arm(at, when, daemon.kill)
         daemon.start()
         with contextlib.suppress(AssertionError):
-            daemon.until_event("commit applied", commit=repository.head[:7], within_s=20)
+            daemon.until_event("commit applied", commit=repository.head[:7])
         requests = len(self.proxy.seen)
         killed_at = self.proxy.seen[at - 1] if 0 < at <= requests else ""
         daemon.kill()
@@ -139,10 +139,8 @@ class CrashStage:
             environment={
                 "CLUSTEROPS_RENDER_HELM": str(self.tools["helm"]),
                 "CLUSTEROPS_RENDER_KUSTOMIZE": str(self.tools["kustomize"]),
-                "CLUSTEROPS_DAEMON_LEASE_DURATION_S": "1",
-                "CLUSTEROPS_DAEMON_RENEW_DEADLINE_S": "0.9",
-                "CLUSTEROPS_DAEMON_RENEW_EVERY_S": "0.2",
             },
+            after_kill=lambda: self._api.forget(name),
         )
 
     def _until_recorded(self, name: str) -> None:
@@ -150,7 +148,7 @@ class CrashStage:
             entries = ((self._target(name) or {}).get("inventory") or {}).get("entries") or []
             return bool(entries) and all(entry["state"] == "applied" and entry["uid"] for entry in entries)
 
-        until(f"the record of {name}", applied, within_s=15)
+        until(f"the record of {name}", applied)
 
     def _wrong(self, name: str, before: dict[str, str], *, replicas: int, config: str) -> list[str]:
         """Everything that is not as git has it, or not in the inventory, or was made anew."""

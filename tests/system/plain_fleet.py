@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterops.sandbox import Sandbox
-from tests.stage import ROOT, Api, Audit, Daemon, Repository, until
+from tests.stage import LEASE, LEASES, ROOT, WITHIN_S, Api, Audit, Daemon, Repository, until
 
 
 def config(name: str, value: str, *, namespace: str = "") -> str:
@@ -87,13 +87,11 @@ class FleetStage:
             environment={
                 "CLUSTEROPS_RENDER_HELM": str(self.tools["helm"]),
                 "CLUSTEROPS_RENDER_KUSTOMIZE": str(self.tools["kustomize"]),
-                "CLUSTEROPS_DAEMON_LEASE_DURATION_S": "2",
-                "CLUSTEROPS_DAEMON_RENEW_DEADLINE_S": "1.5",
-                "CLUSTEROPS_DAEMON_RENEW_EVERY_S": "0.2",
                 "CLUSTEROPS_DAEMON_BACKOFF_FIRST_S": "0.2",
                 "CLUSTEROPS_DAEMON_BACKOFF_MAX_S": "1",
                 **environment,
             },
+            after_kill=lambda: self.api.forget(self.name),
         )
         self.daemons.append(daemon)
         return daemon
@@ -113,7 +111,9 @@ class FleetStage:
         daemon.start()
         return daemon
 
-    def until_verdict(self, commit: str, context: str = "clusterops/apply", *, within_s: float = 30) -> dict[str, str]:
+    def until_verdict(
+        self, commit: str, context: str = "clusterops/apply", *, within_s: float = WITHIN_S
+    ) -> dict[str, str]:
         """The context's {state, text, at} once it is no longer pending; the last daemon must not end meanwhile."""
 
         def probe() -> str:
@@ -127,7 +127,7 @@ class FleetStage:
         def probe() -> bool:
             return part in self.repository.statuses(commit).get(context, {}).get("text", "")
 
-        until(f"{part!r} in {context} of {commit[:7]}", probe, within_s=30)
+        until(f"{part!r} in {context} of {commit[:7]}", probe)
 
     def target(self, name: str) -> dict[str, Any]:
         """The FleetTarget, {} while there is none."""
@@ -137,7 +137,7 @@ class FleetStage:
         return str((self.target(name).get("status") or {}).get("phase", ""))
 
     def until_phase(self, name: str, phase: str) -> None:
-        until(f"{self.name}/{name} {phase}", lambda: self.phase(name) == phase, within_s=30)
+        until(f"{self.name}/{name} {phase}", lambda: self.phase(name) == phase)
 
     @property
     def fleet(self) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class FleetStage:
 
     @property
     def lease_path(self) -> str:
-        return f"/apis/coordination.k8s.io/v1/namespaces/clusterops-system/leases/clusterops-{self.name}"
+        return f"{LEASES}/clusterops-{self.name}"
 
     @property
     def holder(self) -> str:
@@ -174,7 +174,11 @@ class FleetStage:
         return Audit.from_now(self.sandbox.audit_log)
 
     def writes(self, audit: Audit) -> list[str]:
-        """Of this fleet, its Lease left out."""
+        """Of this fleet, without its Lease, and without the Fleet, which is told of a commit's end a moment later."""
+        return [each for each in self.all_writes(audit) if " fleets " not in each]
+
+    def all_writes(self, audit: Audit) -> list[str]:
+        """With the Fleet's."""
         mine = (f" {self.name}/", f"/{self.name} ")
         return [each for each in audit.writes() if " leases " not in each and any(part in each for part in mine)]
 
@@ -198,7 +202,7 @@ class FleetStage:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=WITHIN_S,
             check=False,
         )
         return Answer(found.returncode, found.stdout, found.stderr)
@@ -208,9 +212,7 @@ class FleetStage:
             "CLUSTEROPS_CACHE_DIR": str(self.home / "cache-by-hand"),
             "CLUSTEROPS_RENDER_HELM": str(self.tools["helm"]),
             "CLUSTEROPS_RENDER_KUSTOMIZE": str(self.tools["kustomize"]),
-            "CLUSTEROPS_DAEMON_LEASE_DURATION_S": "2",
-            "CLUSTEROPS_DAEMON_RENEW_DEADLINE_S": "1.5",
-            "CLUSTEROPS_DAEMON_RENEW_EVERY_S": "0.2",
+            **LEASE,
         }
 
     def account(self, name: str, rules: list[dict[str, Any]]) -> Path:
@@ -260,7 +262,7 @@ class Answer:
 def http(daemon: Daemon, path: str) -> tuple[int, str]:
     """Status and body of one of the daemon's own endpoints."""
     try:
-        with urllib.request.urlopen(daemon.base_url + path, timeout=10) as answer:
+        with urllib.request.urlopen(daemon.base_url + path, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

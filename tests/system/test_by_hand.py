@@ -64,7 +64,7 @@ def test_refused_while_somebody_else_leads_and_nothing_is_written(stage: FleetSt
     stage.until_verdict(head)
     until("the record", lambda: (stage.fleet.get("status") or {}).get("targets", {}).get("settled") == 1)
     audit = stage.audit()
-    answer = stage.command("apply", "--all", "-o", "json")
+    answer = stage.command("apply", "--all", "-o", "json", CLUSTEROPS_DAEMON_LEASE_DURATION_S="2")
     assert (answer.code, "lease-held" in answer.text) == (3, True), answer.text
     assert stage.writes(audit) == []
     assert daemon.stop() == 0

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from clusterops.sandbox import Sandbox
-from tests.stage import Daemon, folder, until
+from tests.stage import WITHIN_S, Daemon, folder, until
 from tests.system.plain_fleet import FleetStage, claim, cluster, config, http, metric, staged
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.tools]
+SHORT_LEASE = {"CLUSTEROPS_DAEMON_LEASE_DURATION_S": "6", "CLUSTEROPS_DAEMON_RENEW_DEADLINE_S": "4"}
+"""Where its end is waited for."""
 RENDERS = 'clusterops_renders_total{how="process"}'
 
 
@@ -44,8 +45,12 @@ def test_a_commit_is_applied_and_carries_its_verdict(stage: FleetStage) -> None:
     one = stage.commit(b=config("b", "2"))
     assert stage.until_verdict(one)["text"].startswith("1 of 1 clusters settled")
     until("the record", lambda: stage.fleet["status"]["targets"]["settled"] == 3)
-    touched = {write.split()[2].partition(".")[0] for write in stage.writes(audit)}
-    assert touched == {f"{stage.name}/b", f"clusterops-system/{stage.name}"}, stage.writes(audit)
+
+    def touched() -> set[str]:
+        return {write.split()[2].partition(".")[0] for write in stage.all_writes(audit)}
+
+    until("the Fleet to be told", lambda: f"clusterops-system/{stage.name}" in touched())
+    assert touched() == {f"{stage.name}/b", f"clusterops-system/{stage.name}"}, stage.all_writes(audit)
     assert stage.value("b") == "2"
 
     renders = metric(daemon, "clusterops_renders_total")
@@ -127,28 +132,28 @@ def test_a_restart_leaves_a_verdict_alone(stage: FleetStage) -> None:
 
 
 def test_sigterm_ends_at_once_and_gives_the_lease_back(stage: FleetStage) -> None:
+    """Sooner than anything that it waits for would end: the claim is never bound, the Lease lasts an hour."""
     head = stage.create(a=claim("a"))
-    daemon = stage.started(CLUSTEROPS_DAEMON_LEASE_DURATION_S="30", CLUSTEROPS_DAEMON_RENEW_DEADLINE_S="20")
+    daemon = stage.started(CLUSTEROPS_DAEMON_LEASE_DURATION_S="3600", CLUSTEROPS_DAEMON_RENEW_DEADLINE_S="2400")
     daemon.until_event("commit applied", commit=head[:7])
-    started_s = time.monotonic()
     assert daemon.stop() == 0
-    assert time.monotonic() - started_s < 8
     assert stage.holder == ""
     assert "clusterops/apply" in stage.repository.statuses(head)
     daemon.start()
-    daemon.until_event("commit taken", within_s=8)
+    daemon.until_event("commit taken")
 
 
 def test_a_standby_takes_over_after_kill_9_with_the_newest_commit(stage: FleetStage) -> None:
     """It waited with an older commit in hand, which must not count as a rewritten history."""
     stage.create(a=config("a", "1"))
-    leader = stage.started()
+    leader = stage.started(**SHORT_LEASE)
     stage.until_phase("a", "Settled")
     standby = stage.started()
     standby.until_event("standing by")
     assert http(standby, "/readyz") == (200, "ok\n")
     second = stage.commit(a=config("a", "2"))
     stage.until_verdict(second)
+    leader.after_kill = lambda: None
     leader.kill()
     third = stage.commit(a=config("a", "3"))
     assert stage.until_verdict(third)["state"] == "success"
@@ -158,7 +163,7 @@ def test_a_standby_takes_over_after_kill_9_with_the_newest_commit(stage: FleetSt
 
 def test_a_leader_that_slept_through_its_lease_writes_nothing_more(stage: FleetStage) -> None:
     stage.create(a=config("a", "1"))
-    sleeper = stage.started()
+    sleeper = stage.started(**SHORT_LEASE)
     stage.until_phase("a", "Settled")
     assert sleeper.process is not None
     sleeper.process.send_signal(signal.SIGSTOP)
@@ -168,7 +173,7 @@ def test_a_leader_that_slept_through_its_lease_writes_nothing_more(stage: FleetS
     assert stage.until_verdict(second)["state"] == "success"
     audit = stage.audit()
     sleeper.process.send_signal(signal.SIGCONT)
-    assert sleeper.process.wait(timeout=20) == 1
+    assert sleeper.process.wait(timeout=WITHIN_S) == 1
     assert "lease-lost" in sleeper.log.read_text()
     assert "Traceback" not in sleeper.log.read_text()
     assert stage.writes(audit) == []
@@ -188,8 +193,7 @@ def test_a_broken_fleet_file_stops_everything_until_it_is_mended(stage: FleetSta
     assert verdict["state"] == "failure"
     assert verdict["text"].startswith("fleet.yaml:3:")
     assert "clusterops/apply" not in stage.repository.statuses(broken)
-    # The Fleet may still be told of the first commit's end.
-    assert [write for write in stage.writes(audit) if "update fleets" not in write] == []
+    assert stage.writes(audit) == []
     assert stage.value("a") == "1"
     mended = stage.repository.commit({"fleet.yaml": _fleet_file(stage)})
     assert stage.until_verdict(mended)["state"] == "success"
@@ -310,7 +314,7 @@ def test_pause_resume_and_reconcile_reach_the_daemon(stage: FleetStage) -> None:
     assert stage.command("reconcile", f"{stage.name}/a").code == 0
     until("made again", lambda: stage.value("a") == "2")
     before = stage.repository.statuses(second)
-    answer = stage.command("apply", f"{stage.name}/a")
+    answer = stage.command("apply", f"{stage.name}/a", CLUSTEROPS_DAEMON_LEASE_DURATION_S="2")
     assert (answer.code, "lease-held" in answer.text) == (3, True), answer.text
     assert stage.repository.statuses(second) == before
 
@@ -328,7 +332,7 @@ def test_the_kill_switch_stops_every_write(stage: FleetStage) -> None:
     daemon.kill()
     daemon.start()
     daemon.until_event("pass", code="fleet-suspended")
-    mine = [write for write in stage.writes(audit) if not write.startswith("create events")]
+    mine = [write for write in stage.all_writes(audit) if not write.startswith("create events")]
     assert mine == []
     stage.patch(stage.fleet_path, {"spec": {"suspend": False}})
     assert stage.until_verdict(second)["state"] == "success"
@@ -521,8 +525,8 @@ def test_health_readiness_and_metrics(stage: FleetStage) -> None:
     assert http(daemon, "/readyz") == (200, "ok\n")
     assert metric(daemon, "clusterops_leader") == 1
     until("counted", lambda: metric(daemon, 'clusterops_targets{state="settled"}') == 1)
-    assert metric(daemon, "clusterops_pass_seconds_count") == 1
-    assert metric(daemon, "clusterops_commit_seconds_count") == 1
+    until("the pass", lambda: metric(daemon, "clusterops_pass_seconds_count") == 1)
+    until("the commit", lambda: metric(daemon, "clusterops_commit_seconds_count") == 1)
     assert http(daemon, "/nothing")[0] == 404
 
 

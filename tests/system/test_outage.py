@@ -11,7 +11,7 @@ import pytest
 from clusterops.sandbox import Held, Spec, held, tools_for
 from clusterops.toolchain import Silent, ToolchainSettings, ensure
 from tests.conftest import Background
-from tests.stage import folder, until
+from tests.stage import WITHIN_S, folder, until
 from tests.system.plain_fleet import claim, config, http, staged
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.tools]
@@ -33,7 +33,7 @@ def test_a_daemon_outlives_its_api_server(holder: Held, background: Background, 
     """Gone for less than the Lease lasts while one target waits: the next commit converges, the old one settles."""
     with folder("outage-fleet") as home, staged("outage", home, holder.sandbox, tools) as stage:
         first = stage.create(a=config("a", "1"), b=claim("b"))
-        daemon = stage.started(CLUSTEROPS_DAEMON_LEASE_DURATION_S="90", CLUSTEROPS_DAEMON_RENEW_DEADLINE_S="60")
+        daemon = stage.started(CLUSTEROPS_DAEMON_LEASE_DURATION_S="900", CLUSTEROPS_DAEMON_RENEW_DEADLINE_S="600")
         daemon.until_event("commit applied", commit=first[:7])
         background.run(holder.stop_process("kube-apiserver"))
         second = stage.commit(a=config("a", "2"))
@@ -57,16 +57,16 @@ def test_an_outage_longer_than_the_lease_ends_the_daemon(
     """What cannot renew its Lease may not go on writing: it ends, and whoever starts it again gets a clean start."""
     with folder("outage-fleet") as home, staged("outage-long", home, holder.sandbox, tools) as stage:
         first = stage.create(a=config("a", "1"))
-        daemon = stage.started()
+        daemon = stage.started(CLUSTEROPS_DAEMON_LEASE_DURATION_S="6", CLUSTEROPS_DAEMON_RENEW_DEADLINE_S="4")
         stage.until_verdict(first)
         background.run(holder.stop_process("kube-apiserver", kill=True))
         assert daemon.process is not None
-        assert daemon.process.wait(timeout=30) == 1
+        assert daemon.process.wait(timeout=WITHIN_S) == 1
         assert "lease-lost" in daemon.log.read_text()
         assert "Traceback" not in daemon.log.read_text()
         second = stage.commit(a=config("a", "2"))
         daemon.start()
         until("not ready", lambda: "api-unreachable" in http(daemon, "/readyz")[1])
         background.run(holder.start_process("kube-apiserver"))
-        assert stage.until_verdict(second, within_s=60)["state"] == "success"
+        assert stage.until_verdict(second)["state"] == "success"
         assert http(daemon, "/readyz")[0] == 200
