@@ -120,3 +120,27 @@ def _pruning(name: str) -> Plan:
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", "namespace": "north"}}
     change = Change(key=CONFIG, action=Action.PRUNE, live=LiveObject.of(body))
     return Plan(target=name, revision="main@1", waves=((change,),))
+
+
+def _gone_cluster(name: str, *refusals: Problem) -> Outcome:
+    metadata = {"name": CLUSTER.name, "namespace": CLUSTER.namespace, "uid": "u"}
+    live = LiveObject.of({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "metadata": metadata})
+    action = Action.REFUSE if refusals else Action.PRUNE
+    change = Change(key=CLUSTER, action=action, live=live, reason=refusals[0] if refusals else None)
+    plan = Plan(target=name, revision="main@1", waves=((change,),), refusals=refusals)
+    return Outcome(target=name, revision="main@1", stage=Stage.PLAN, plan=plan)
+
+
+def test_without_its_second_key_a_dropped_cluster_stops_its_target_alone() -> None:
+    problem = Problem(code="deletion-needs-second-key", subject="x", message="y", retry=Retry.HUMAN)
+    stopped = judge(fleet(B), {A: _gone_cluster(A, problem), B: draft(B, CONFIG)}, {CLUSTER: A})
+    assert stopped == {A: problem}
+
+
+def test_a_second_key_does_not_open_while_another_directory_stands_for_the_same_cluster() -> None:
+    """`git mv clusters/north/a clusters/south/web` with ``namespace: north``: moved, not dropped."""
+    other = replace(fleet("south/web").targets["south/web"], namespace="north")
+    moved = replace(fleet(), targets={"south/web": other})
+    stopped = judge(moved, {A: _gone_cluster(A)}, {CLUSTER: A})
+    assert stopped[A].code == "target-moved"
+    assert judge(fleet(B), {A: _gone_cluster(A)}, {CLUSTER: A}) == {}
