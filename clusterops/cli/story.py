@@ -74,7 +74,7 @@ class Story:
         """Tells until the commit's apply verdict is there; it should be success."""
         begun, machines = time.monotonic(), await self._machines()
         planned = await self._status(commit, "clusterops/plan", begun)
-        available = await self._untouched(commit)
+        available = await self._untouched(commit) | {name for name, _ in await self._available()}
         say(f'{step}/6 commit {commit[:7]} "{subject}"'.ljust(47) + f"clusterops/plan {planned.state} · {planned.text}")
         while True:
             await self._tell_clusters(available, begun)
@@ -110,10 +110,8 @@ class Story:
         return {f"{live.key.namespace}/{live.key.name}" for live in others}
 
     async def _tell_clusters(self, available: set[str], begun: float) -> None:
-        assert self._cluster is not None
-        for live in await self._cluster.list_objects(CAPI, "Cluster"):
-            name = f"{live.key.namespace}/{live.key.name}"
-            if name not in available and _is(live, "Available") and not _is(live, "RollingOut"):
+        for name, live in await self._available():
+            if name not in available:
                 available.add(name)
                 status: dict[str, Any] = dict(live.body.get("status") or {})
                 workers = (status.get("workers") or {}).get("replicas", 0)
@@ -122,6 +120,12 @@ class Story:
                     f"{INDENT}{name:<13} {control_plane} control-plane and {workers} worker machines"
                     f"    Available after {time.monotonic() - begun:.0f} s"
                 )
+
+    async def _available(self) -> list[tuple[str, LiveObject]]:
+        assert self._cluster is not None
+        found = await self._cluster.list_objects(CAPI, "Cluster")
+        ready = [live for live in found if _is(live, "Available") and not _is(live, "RollingOut")]
+        return [(f"{live.key.namespace}/{live.key.name}", live) for live in ready]
 
     async def _tell_machines(self, before: dict[str, str]) -> None:
         after = await self._machines()

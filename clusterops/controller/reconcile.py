@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from clusterops.apply import apply_plan, needs_replan
+from clusterops.controller import machines
 from clusterops.controller.collecting import collect_generations
 from clusterops.controller.planning import plan_target
 from clusterops.controller.records import Record
@@ -100,6 +101,7 @@ async def _carry_out(work: Work, doors: Doors, draft: Draft) -> Outcome:
     """Applies the plan; where an object changed meanwhile, reads and plans again, at most REPLANS times."""
     outcome, plan = replace(draft.outcome, stage=Stage.APPLY), draft.outcome.plan
     assert plan is not None
+    outcome = replace(outcome, machines=await machines.begun(plan, draft.record.tally(work.revision), doors.cluster))
     for _ in range(REPLANS + 1):
         report = await apply_plan(
             plan,
@@ -144,7 +146,7 @@ async def _settle(
     outcome = replace(outcome, stage=Stage.HEALTH)
     await draft.record.applied(outcome)
     waiting = asyncio.ensure_future(
-        _watch_health(work, doors, outcome, lambda health: commit.progress(replace(outcome, health=health)))
+        _watch_health(work, doors, outcome, lambda health: commit.progress(machines.counted(outcome, health)))
     )
     stop = asyncio.ensure_future(interrupted.wait())
     try:
@@ -155,9 +157,10 @@ async def _settle(
         health = waiting.result()
     finally:
         await _cancelled(waiting, stop)
+    outcome = machines.counted(outcome, health)
     if health.settled:
-        return replace(outcome, stage=Stage.DONE, health=health)
-    return replace(outcome, health=health, problem=_not_settled(work, health))
+        return replace(outcome, stage=Stage.DONE)
+    return replace(outcome, problem=_not_settled(work, health))
 
 
 async def _collect(draft: Draft, outcome: Outcome, *, work: Work, doors: Doors, interrupted: asyncio.Event) -> None:

@@ -17,6 +17,7 @@ from clusterops.model.fleet import Target
 from clusterops.model.inventory import Entry, Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveSet
+from clusterops.model.machines import MachineTally
 from clusterops.model.report import ApplyReport, Outcome, Stage
 from clusterops.model.revision import Revision
 from clusterops.ports import Clock, Cluster
@@ -87,6 +88,11 @@ class Record:
             if found is not None:
                 self.stored = stored_target(found)
                 self.records.learn(self.stored)
+
+    def tally(self, revision: str) -> MachineTally | None:
+        """What an earlier pass over the same revision began to count from."""
+        status = self.stored.status if self.stored is not None else None
+        return status.machines if status is not None and status.observed_revision == revision else None
 
     async def widen(self, entries: Sequence[Entry], *, revision: str) -> None:
         """Before the first apply: what is about to exist is ours, whatever happens next."""

@@ -13,7 +13,7 @@ from clusterops.health.topology import control_plane_key, infrastructure_key
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject, LiveSet, Unreadable
 from clusterops.model.problem import Problem
-from clusterops.model.report import HealthReport, HealthRow
+from clusterops.model.report import HealthReport
 from clusterops.ports import Cluster
 
 Found = LiveObject | Absent | Unreadable
@@ -41,8 +41,9 @@ async def read_health(cluster: Cluster, keys: Collection[ObjectKey], *, machines
     report = assess(LiveSet(objects), {*keys, *beyond})
     if report.settled and clusters:
         return await _confirmed(cluster, clusters, LiveSet(objects), {*keys, *beyond})
-    unsettled = await _unsettled_machines(cluster, clusters, report) if machines else ()
-    return HealthReport(rows=(*report.rows, *unsettled)) if unsettled else report
+    if not machines or not any(is_pool(row.key) or is_control_plane(row.key) for row in report.unsettled):
+        return report
+    return await _with_machines(cluster, clusters, report)
 
 
 def _beyond(clusters: Iterable[LiveObject]) -> set[ObjectKey]:
@@ -80,7 +81,10 @@ async def _confirmed(
         await _add(cluster, objects, {key for key in (class_key(one),) if key is not None})
         await _add(cluster, objects, template_keys(one, LiveSet(objects)))
     report = assess(LiveSet(objects), keys)
-    return HealthReport(rows=(*report.rows, *assess(LiveSet(objects), members - keys).unsettled))
+    return HealthReport(
+        rows=(*report.rows, *assess(LiveSet(objects), members - keys).unsettled),
+        machines=frozenset(one.uid for one in objects.values() if isinstance(one, LiveObject) and _is_machine(one.key)),
+    )
 
 
 async def _add(cluster: Cluster, objects: dict[ObjectKey, Found], keys: set[ObjectKey]) -> None:
@@ -96,21 +100,21 @@ async def _list_members(cluster: Cluster, one: LiveObject) -> list[LiveObject]:
     return found
 
 
-async def _unsettled_machines(
-    cluster: Cluster, clusters: Iterable[LiveObject], report: HealthReport
-) -> tuple[HealthRow, ...]:
+async def _with_machines(cluster: Cluster, clusters: Iterable[LiveObject], report: HealthReport) -> HealthReport:
     """Only details: where they may not be listed, the rows of their owners stand for them."""
-    if not any(is_pool(row.key) or is_control_plane(row.key) for row in report.unsettled):
-        return ()
-    rows: list[HealthRow] = []
+    machines: dict[ObjectKey, LiveObject] = {}
     for one in clusters:
         try:
-            machines = await cluster.list_objects(CORE, "Machine", namespace=one.key.namespace, labels=_labels(one))
+            found = await cluster.list_objects(CORE, "Machine", namespace=one.key.namespace, labels=_labels(one))
         except ClusterOpsError:
-            continue
-        found = LiveSet({machine.key: machine for machine in machines})
-        rows.extend(assess(found, found).unsettled)
-    return tuple(rows)
+            return report
+        machines.update({machine.key: machine for machine in found})
+    unsettled = assess(LiveSet(machines), machines.keys()).unsettled
+    return HealthReport(rows=(*report.rows, *unsettled), machines=frozenset(one.uid for one in machines.values()))
+
+
+def _is_machine(key: ObjectKey) -> bool:
+    return key.group == CORE and key.kind == "Machine"
 
 
 def _labels(one: LiveObject) -> str:

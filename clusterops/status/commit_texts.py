@@ -1,7 +1,7 @@
 """The verdict on a commit in the words of JOURNEY.md section 2. Pure.
 
 ``failure`` is a verdict on the change, ``error`` means that no verdict was possible, and the most important reason
-comes first. Machines are not predicted yet, so the texts count clusters and objects.
+comes first. Machines are counted where they change, objects elsewhere.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Final
 
 from clusterops.model.commit_status import TEXT_LIMIT, CommitStatus, State
+from clusterops.model.machines import MachineCounts, MachineTally
 from clusterops.model.plan import Action
 from clusterops.model.policy import KEY_CODES, POLICY_CODES, Budget, Weight
 from clusterops.model.problem import Problem, Retry
@@ -245,7 +246,7 @@ class _Apply:
             return ""
         text = f"{len(self._settled)} of {len(counted)} {_noun(counted, 2)} settled"
         if len(self._settled) < len(counted):
-            return text
+            return f"{text}; {self._rolling}" if self._rolling else text
         took = self._took
         return text + (f" in {took}" if took else "") + (self._objects if objects else "")
 
@@ -258,7 +259,21 @@ class _Apply:
         return duration_text((max(ends) - (self.since or min(starts))).total_seconds())
 
     @property
+    def _rolling(self) -> str:
+        """``4 of 12 machines replaced``, while that is under way."""
+        predicted = sum((tally.predicted for tally in self._tallies), MachineCounts())
+        return predicted.progress_text(sum((tally.so_far for tally in self._tallies), MachineCounts()))
+
+    @cached_property
+    def _tallies(self) -> list[MachineTally]:
+        counted = [self.outcomes[name] for name in self._counted if name in self.outcomes]
+        return [outcome.machines for outcome in counted if outcome.machines is not None]
+
+    @property
     def _objects(self) -> str:
+        changed = sum((tally.so_far for tally in self._tallies), MachineCounts())
+        if changed:
+            return f": {changed.text}"
         reports = [outcome.report for outcome in self._settled if outcome.report]
         applied = sum(report.count(Result.APPLIED) for report in reports)
         pruned = sum(report.count(Result.PRUNED) for report in reports)
@@ -329,7 +344,27 @@ def _plan_text(outcomes: Sequence[Outcome], rendered: int, total_targets: int) -
             return f"no change: 0 of {total_targets} targets rendered"
         return f"no change: {rendered} {_plural('target', rendered)} rendered, 0 objects differ"
     names = [outcome.target for outcome in changing]
-    return f"{len(names)} {_noun(names, len(names))}: {_actions(changing)}"
+    machines = _predicted(changing)
+    told = f"{_actions(changing)}, {machines}" if machines else _actions(changing)
+    return f"{len(names)} {_noun(names, len(names))}: {told}"
+
+
+def _predicted(outcomes: Iterable[Outcome]) -> str:
+    """``replaces 12 machines, adds 2``"""
+    impacts = [
+        change.impact
+        for outcome in outcomes
+        for change in (outcome.plan.changes if outcome.plan else ())
+        if change.impact is not None and change.writes
+    ]
+    counts = (
+        ("replaces", sum(impact.replaced for impact in impacts)),
+        ("adds", sum(impact.added for impact in impacts)),
+        ("removes", sum(impact.removed for impact in impacts)),
+    )
+    known = [(verb, count) for verb, count in counts if count]
+    nouns = [f" {_plural('machine', count)}" if place == 0 else "" for place, (_, count) in enumerate(known)]
+    return ", ".join(f"{verb} {count}{noun}" for (verb, count), noun in zip(known, nouns, strict=True))
 
 
 def _actions(outcomes: Iterable[Outcome]) -> str:

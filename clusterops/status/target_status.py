@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from clusterops.model.machines import MachineTally
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import HealthWord, Outcome, Result, Stage
 from clusterops.status.conditions import Condition, conditions_of, merged, parse_time, reason_of, time_text
@@ -66,6 +67,7 @@ class TargetStatus:
     code: str = ""
     message: str = ""
     objects: ObjectCounts = field(default_factory=ObjectCounts)
+    machines: MachineTally | None = None
     conditions: tuple[Condition, ...] = ()
 
     def to_body(self) -> dict[str, Any]:
@@ -85,6 +87,7 @@ class TargetStatus:
         return {
             **{name: text for name, text in texts.items() if text},
             "objects": self.objects.to_body(),
+            **({"machines": self.machines.to_body()} if self.machines else {}),
             "conditions": [condition.to_body() for condition in self.conditions],
         }
 
@@ -103,6 +106,7 @@ class TargetStatus:
             code=str(body.get("code") or ""),
             message=str(body.get("message") or ""),
             objects=ObjectCounts.of(body.get("objects") or {}),
+            machines=MachineTally.from_body(body["machines"]) if body.get("machines") else None,
             conditions=conditions_of(body.get("conditions")),
         )
 
@@ -125,12 +129,20 @@ def status_after(
         code=outcome.problem.code if outcome.problem else "",
         message=_message(outcome, phase),
         objects=_counts(outcome) if outcome.plan else before.objects,
+        machines=_begun(before, outcome),
     )
     if applied:
         after = _stamp_applied(after, before, now)
     if outcome.stage is Stage.DONE and outcome.ok and before.settled_revision != outcome.revision:
         after = replace(after, settled_revision=outcome.revision, settled_at=now)
     return replace(after, conditions=merged(before.conditions, _conditions(outcome, phase, applied=applied), now))
+
+
+def _begun(before: TargetStatus, outcome: Outcome) -> MachineTally | None:
+    """What machines are counted from, kept for as long as the revision is the same."""
+    if outcome.machines is not None:
+        return replace(outcome.machines, now=None)
+    return before.machines if before.observed_revision == outcome.revision else None
 
 
 def phase_of(outcome: Outcome, *, gone: bool = False) -> Phase:

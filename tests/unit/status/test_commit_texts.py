@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from clusterops.model.commit_status import TEXT_LIMIT, State
 from clusterops.model.key import ObjectKey
+from clusterops.model.machines import MachineCounts, MachineTally
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import ApplyReport, ApplyRow, Outcome, Result, Stage
@@ -166,6 +167,19 @@ def test_all_settled_is_success_with_time_and_objects() -> None:
         ("success", "1 of 1 clusters settled in 39s"),
         ("success", "1 of 1 clusters settled in 43s"),
     ]
+
+
+def test_machines_are_counted_while_they_change_and_at_the_end() -> None:
+    rolling = MachineTally(predicted=MachineCounts(replaced=3, added=2), before=frozenset("abc"))
+    waiting = replace(applied("north/alpha", 2), stage=Stage.HEALTH, machines=rolling.seen("bcdx"))
+    assert apply_statuses([waiting], pending=["north/alpha"])[0].text == (
+        "0 of 1 clusters settled; 1 of 3 machines replaced, 1 of 2 added"
+    )
+    done = replace(applied("north/alpha", 2), machines=rolling.seen("defgh"))
+    quiet = applied("south/beta", 1)
+    assert apply_statuses([done, quiet], since=START)[0].text == (
+        "2 of 2 clusters settled in 43s: 3 machines replaced, 2 added"
+    )
 
 
 def test_a_target_that_waits_for_health_is_not_settled_though_it_has_an_outcome() -> None:

@@ -14,6 +14,7 @@ from clusterops.model.fleet import Mode, PlainRecipe, Target
 from clusterops.model.inventory import Entry
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
+from clusterops.model.machines import MachineCounts, MachineTally
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import (
@@ -122,6 +123,16 @@ def test_what_people_and_newer_releases_wrote_is_kept() -> None:
     assert "code" not in written["status"]
     assert written["metadata"]["labels"] == {"team": "a", "clusterops.io/fleet": "platform"}
     assert (written["metadata"]["uid"], written["metadata"]["resourceVersion"]) == ("u", "7")
+
+
+def test_machines_go_on_being_counted_from_what_the_commit_began_with() -> None:
+    tally = MachineTally(predicted=MachineCounts(replaced=1), before=frozenset("ab"))
+    begun = status_after(TargetStatus(), replace(outcome(Stage.HEALTH), machines=tally.seen("bc")), inputs="i", now=NOW)
+    assert begun.machines == tally
+    again = status_after(begun, outcome(Stage.DONE), inputs="i", now=NOW)
+    assert again.machines == tally
+    later = status_after(again, replace(outcome(Stage.DONE), revision="main@2"), inputs="i", now=NOW)
+    assert later.machines is None
 
 
 def test_a_newer_inventory_is_refused_and_a_broken_one_is_no_empty_one() -> None:
@@ -254,7 +265,8 @@ def test_our_kinds_have_no_status_subresource_and_every_field_of_ours_in_their_s
     full = replace(
         status_after(TargetStatus(), outcome(Stage.DONE), inputs="i", now=NOW), code=problem.code, message=problem.text
     )
-    stored = replace(unstored_target(target()), status=full)
+    tally = MachineTally(predicted=MachineCounts(replaced=1), before=frozenset("ab"))
+    stored = replace(unstored_target(target()), status=replace(full, machines=tally))
     _assert_in_schema(fleet_target_body(stored), schemas["FleetTarget"])
     fleet = FleetStatus(
         revision="r",
