@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from clusterops.errors import TerminalError
@@ -23,9 +24,10 @@ T = TypeVar("T")
 _HEARTBEAT_S = 15.0
 
 # The gate to main gives one answer to one commit; at a desk every run looks for new examples.
-hypothesis_settings.register_profile("gate", derandomize=True)
-if os.environ.get("CI"):
-    hypothesis_settings.load_profile("gate")
+# How long an example takes says nothing on a machine that others use too.
+hypothesis_settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile("gate", hypothesis_settings.get_profile("desk"), derandomize=True)
+hypothesis_settings.load_profile("gate" if os.environ.get("CI") else "desk")
 
 
 class Background:

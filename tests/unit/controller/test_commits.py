@@ -45,7 +45,7 @@ async def test_a_target_that_a_later_commit_takes_before_its_pass_began_holds_up
     first = await begun(one, A)
     assert not first.done()
     one.supersede(B, two)
-    assert await asyncio.wait_for(first, 5) is None
+    assert await asyncio.wait_for(first, 60) is None
     assert one.superseded == {B: "2222222"}
 
 
@@ -53,7 +53,7 @@ async def test_a_target_taken_over_while_it_waits_for_the_others_ends_without_a_
     one, two = commit("1", A, B), commit("2", A)
     first = await begun(one, A)
     one.supersede(A, two)
-    problem = await asyncio.wait_for(first, 5)
+    problem = await asyncio.wait_for(first, 60)
     assert problem is not None
     assert problem.code == "superseded"
 
@@ -64,7 +64,7 @@ async def test_a_cluster_waits_for_what_is_shared() -> None:
     assert await shared is None
     assert not cluster.done()
     one.progress(SHARED, draft(SHARED, stage=Stage.APPLY, report=ApplyReport()))
-    assert await asyncio.wait_for(cluster, 5) is None
+    assert await asyncio.wait_for(cluster, 60) is None
 
 
 async def test_a_cluster_waits_for_the_later_commit_that_took_the_shared_part() -> None:
@@ -75,7 +75,7 @@ async def test_a_cluster_waits_for_the_later_commit_that_took_the_shared_part() 
     await begun(two, SHARED)
     assert not cluster.done()
     two.finish(SHARED, draft(SHARED, stage=Stage.DONE))
-    assert await asyncio.wait_for(cluster, 5) is None
+    assert await asyncio.wait_for(cluster, 60) is None
 
 
 async def test_two_commits_over_the_same_targets_never_wait_for_each_other() -> None:
@@ -84,13 +84,13 @@ async def test_two_commits_over_the_same_targets_never_wait_for_each_other() -> 
     cluster = await begun(one, A)
     one.supersede(SHARED, two)
     one.supersede(A, two)
-    problem = await asyncio.wait_for(cluster, 5)
+    problem = await asyncio.wait_for(cluster, 60)
     assert problem is not None
     assert problem.code == "superseded"
     later, shared = await begun(two, A), await begun(two, SHARED)
-    assert await asyncio.wait_for(shared, 5) is None
+    assert await asyncio.wait_for(shared, 60) is None
     two.finish(SHARED, draft(SHARED, stage=Stage.DONE))
-    assert await asyncio.wait_for(later, 5) is None
+    assert await asyncio.wait_for(later, 60) is None
 
 
 def test_a_verdict_that_was_reached_is_not_superseded() -> None:
