@@ -80,3 +80,64 @@ def worker(name: str, owner: str, cluster: str = "alpha") -> dict[str, Any]:
     spec = {"clusterName": cluster}
     set_owner = (CORE, "MachineSet", owner)
     return made(f"{CORE}/v1beta2", "Machine", name, owner=set_owner, cluster=cluster, labels=labels, spec=spec)
+
+
+def topology_objects(
+    cluster: str = "alpha", *, class_name: str = "small", workers: int = 2, version: str = "v1.33.4"
+) -> list[dict[str, Any]]:
+    """What ``fleet_objects.topology_bodies`` is generated into, with Machines."""
+    owned = {"topology.cluster.x-k8s.io/owned": ""}
+    of_pool = {**owned, "topology.cluster.x-k8s.io/deployment-name": "general"}
+    memory = {"template": {"spec": {"backend": {"inMemory": {}}}}}
+    joining = {"template": {"spec": {"joinConfiguration": NODE}}}
+    plane = {
+        "replicas": 1,
+        "version": version,
+        "machineTemplate": {"spec": {"infrastructureRef": reference(INFRA, "DevMachineTemplate", f"{cluster}-cp")}},
+        "kubeadmConfigSpec": {"initConfiguration": NODE, "joinConfiguration": NODE},
+    }
+    pool = {
+        "clusterName": cluster,
+        "replicas": workers,
+        "template": machine_set("x", cluster, version=version)["spec"]["template"],
+    }
+    home, general = (CORE, "Cluster", cluster), f"{cluster}-general"
+    found = [
+        made(
+            f"{PLANE}/v1beta2",
+            "KubeadmControlPlane",
+            f"{cluster}-cp",
+            owner=home,
+            cluster=cluster,
+            labels=owned,
+            spec=plane,
+        ),
+        made(
+            f"{INFRA}/v1beta2",
+            "DevMachineTemplate",
+            f"{cluster}-cp",
+            owner=home,
+            cluster=cluster,
+            labels=owned,
+            spec=memory,
+        ),
+        made(f"{CORE}/v1beta2", "MachineDeployment", general, owner=home, cluster=cluster, labels=of_pool, spec=pool),
+        made(
+            f"{INFRA}/v1beta2", "DevMachineTemplate", general, owner=home, cluster=cluster, labels=of_pool, spec=memory
+        ),
+        made(
+            f"{BOOT}/v1beta2",
+            "KubeadmConfigTemplate",
+            general,
+            owner=home,
+            cluster=cluster,
+            labels=of_pool,
+            spec=joining,
+        ),
+    ]
+    machines = machines_of(cluster, workers=workers, version=version)
+    for one in machines:
+        one["metadata"]["labels"].update(
+            of_pool if one["kind"] in {"MachineSet", "Machine"} and "general" in one["metadata"]["name"] else owned
+        )
+    return [*found, *machines]
