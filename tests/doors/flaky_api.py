@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -44,6 +45,26 @@ Rule = Callable[[Seen], str | Reply]
 def status_reply(code: int, reason: str, message: str, **headers: str) -> Reply:
     body = {"kind": "Status", "apiVersion": "v1", "code": code, "reason": reason, "message": message}
     return Reply(status=code, headers=headers, body=json.dumps(body).encode())
+
+
+@dataclass(slots=True)
+class EachOnce:
+    """A rule: every request is answered so the first time it is made, in turn, and goes on from then on.
+
+    ``answered`` counts. Watches, which never end by themselves, go on at once.
+    """
+
+    action: str | Reply
+    answered: int = 0
+    _known: set[tuple[str, str]] = field(default_factory=set)
+
+    def __call__(self, seen: Seen) -> str | Reply:
+        call = seen.method, re.sub(r"(resourceVersion|timeoutSeconds|limit)=\d+&?", "", seen.path)
+        if "watch=" in seen.path or call in self._known:
+            return PASS
+        self._known.add(call)
+        self.answered += 1
+        return self.action
 
 
 class FlakyApi:
