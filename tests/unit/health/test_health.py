@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 
-from clusterops.errors import TransientError
+from clusterops.errors import TerminalError, TransientError
 from clusterops.health import assess, read_health, wait_settled, waits_for
 from clusterops.health.kstatus import judge_generic
 from clusterops.health.wait import LAST_INTERVAL_S
@@ -287,3 +288,58 @@ def test_a_deployment_is_current_when_no_old_pod_is_left() -> None:
     assert judge_generic(done.key, done.body).word is HealthWord.CURRENT
     surplus = LiveObject.of({**raw, "status": {**status, "replicas": 3}})
     assert judge_generic(surplus.key, surplus.body).word is HealthWord.IN_PROGRESS
+
+
+async def test_members_that_may_not_be_listed_leave_the_cluster_unknown() -> None:
+    """Nobody knows then whether a pool of an earlier commit is still on its way out."""
+
+    class Forbidding(ModelCluster):
+        async def list_objects(self, group: str, kind: str, **query: Any) -> tuple[LiveObject, ...]:
+            raise TerminalError("api-forbidden", kind, "list is forbidden")
+
+    cluster = Forbidding()
+    cluster.objects = (await managed(cluster_bodies())).objects
+    report = await read_health(cluster, keys_of(cluster_bodies()))
+    assert [(row.key.kind, row.word, row.reason) for row in report.unsettled] == [
+        ("Cluster", HealthWord.UNKNOWN, "ApiForbidden")
+    ]
+
+
+async def test_machines_of_an_older_template_are_waited_for_whatever_the_conditions_say() -> None:
+    cluster = await managed(cluster_bodies())
+    pool = key_of("MachineDeployment")
+    older = copy.deepcopy(cluster.objects[pool]["spec"]["template"])
+    older["spec"]["infrastructureRef"]["name"] = "before"
+    labels = {"cluster.x-k8s.io/cluster-name": "alpha"}
+    machine_set = body(
+        f"{CORE}/v1beta2",
+        "MachineSet",
+        "alpha-general-x",
+        spec={"replicas": 2, "template": older},
+        metadata={"labels": labels},
+    )
+    await cluster.apply(machine_set)
+    stored = cluster.objects[ObjectKey.of(machine_set)]
+    stored["metadata"]["ownerReferences"] = [{"uid": cluster.objects[pool]["metadata"]["uid"]}]
+    cluster.set_status(ObjectKey.of(machine_set), settled_status(2))
+    report = await read_health(cluster, keys_of(cluster_bodies()))
+    assert [(row.key, row.reason) for row in report.unsettled] == [(pool, "RollingOut")]
+    assert waits_for(report) == "MachineDeployment alpha-general: 2 machines are of an older template"
+    stored["spec"]["replicas"], stored["status"]["replicas"] = 0, 0
+    assert (await read_health(cluster, keys_of(cluster_bodies()))).settled
+
+
+async def test_a_copy_of_a_template_that_the_class_no_longer_names_is_waited_for() -> None:
+    """An edit of a class raises no generation of its Clusters."""
+    infrastructure = {"apiGroup": f"infrastructure.{CORE}", "kind": "DevMachineTemplate", "name": "alpha-general-copy"}
+    spec = {"version": "v1.33.4", "infrastructureRef": infrastructure}
+    cluster = await topology_world(template={"spec": spec})
+    made = body(f"infrastructure.{CORE}/v1beta2", "DevMachineTemplate", "alpha-general-copy", spec={})
+    made["metadata"]["annotations"]["cluster.x-k8s.io/cloned-from-name"] = "small-before"
+    await cluster.apply(made)
+    report = await read_health(cluster, keys_of(topology_bodies()))
+    assert waits_for(report) == (
+        "Cluster alpha: pool general still uses a copy of small-before, its class names small-worker"
+    )
+    cluster.objects[ObjectKey.of(made)]["metadata"]["annotations"]["cluster.x-k8s.io/cloned-from-name"] = "small-worker"
+    assert (await read_health(cluster, keys_of(topology_bodies()))).settled
