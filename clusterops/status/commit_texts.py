@@ -14,7 +14,7 @@ from typing import Final
 
 from clusterops.model.commit_status import TEXT_LIMIT, CommitStatus, State
 from clusterops.model.machines import MachineCounts, MachineTally
-from clusterops.model.plan import Action
+from clusterops.model.plan import Action, Change
 from clusterops.model.policy import KEY_CODES, POLICY_CODES, Budget, Weight
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Result, Stage
@@ -150,9 +150,14 @@ def _refuses_deletion(outcome: Outcome) -> bool:
 
 def _deletes_cluster(outcome: Outcome) -> bool:
     changes = outcome.plan.changes if outcome.plan else ()
-    return any(
-        change.action is Action.PRUNE and change.live is not None and change.key.kind == "Cluster" for change in changes
-    )
+    return any(_goes(change) for change in changes if change.key.kind == "Cluster" and change.desired is None)
+
+
+def _goes(change: Change) -> bool:
+    """Deleted by this plan, or by an earlier one and not gone yet."""
+    if change.live is None:
+        return change.action is Action.HOLD
+    return change.action is Action.PRUNE or change.live.deleting
 
 
 def apply_statuses(
