@@ -1,10 +1,8 @@
-"""The edits of show 7, in lanes: each lane is one target, edited in this order."""
+"""Edits of clusters of plain objects, each lane one target edited in this order."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,76 +11,28 @@ from tests.shows.impact_clusters import (
     BOOT,
     INFRA,
     Bodies,
-    cluster_class,
     config_template,
     machine_template,
     plain,
     pool,
-    with_class,
 )
 from tests.shows.impact_lane import Edit, each_of, one_of, set_at
+from tests.shows.impact_script import Change, Script, begins, content_of, new, nothing, rolls
 
 KCP, MD = "KubeadmControlPlane", "MachineDeployment"
-Change = Callable[[Bodies], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
-    """A lane before it runs: what git has at first, and what is done to it."""
-
-    name: str
-    bodies: Bodies
-    edits: Sequence[Edit]
-
-
-def scripts() -> tuple[Script, ...]:
-    return (*plain_scripts(), *class_scripts())
 
 
 def plain_scripts() -> tuple[Script, ...]:
     return (
         Script(name="in-place", bodies=plain("one", pools={"general": 2}), edits=_in_place()),
         Script(name="pools", bodies=plain("two", pools={"general": 2, "batch": 1}), edits=_pools()),
-        Script(name="planes", bodies=plain("three", pools={"general": 1}), edits=_planes()),
+        Script(name="more-pools", bodies=plain("three", pools={"general": 2}), edits=_more_pools()),
+        Script(name="planes", bodies=plain("eight", pools={"general": 1}), edits=_planes()),
+        Script(name="more-planes", bodies=plain("seven", pools={"general": 1}), edits=_more_planes()),
         Script(name="three-planes", bodies=plain("four", planes=3, pools={"general": 1}), edits=_three_planes()),
         Script(name="unfinished", bodies=plain("five", pools={"general": 3}, seconds=3), edits=_unfinished()),
         Script(name="held", bodies=plain("six", pools={"general": 2}), edits=_held()),
     )
-
-
-def class_scripts() -> tuple[Script, ...]:
-    one, two = cluster_class("small"), cluster_class("shared")
-    slow = cluster_class("slow", seconds=3)
-    return (
-        Script(name="topology", bodies=[*one, with_class("seven", "small")], edits=_topology()),
-        Script(
-            name="fan-out",
-            bodies=[
-                *two,
-                with_class("eight", "shared", pools={"general": 1}),
-                with_class("nine", "shared", pools={"general": 1}),
-            ],
-            edits=_fan_out(),
-        ),
-        Script(
-            name="topology-unfinished",
-            bodies=[*slow, with_class("ten", "slow", pools={"general": 3})],
-            edits=_topology_unfinished(),
-        ),
-    )
-
-
-def nothing(name: str, rule: str, change: Change, **more: Any) -> Edit:
-    return Edit(name=name, rule=rule, change=change, expects="nothing", **more)
-
-
-def rolls(name: str, rule: str, change: Change, **more: Any) -> Edit:
-    return Edit(name=name, rule=rule, change=change, expects="rolls", **more)
-
-
-def begins(name: str, rule: str, change: Change) -> Edit:
-    """A rollout that the next edit meets half-way."""
-    return Edit(name=name, rule=rule, change=change, until_begun=True)
 
 
 def _kcp(value: Any, *path: str | int) -> Change:
@@ -101,11 +51,6 @@ def _template(value: Any, *path: str | int, name: str = "general") -> Change:
     return _md(value, "spec", "template", "spec", *path, name=name)
 
 
-def _new(*made: Mapping[str, Any]) -> Change:
-    """Objects that git has from now on."""
-    return lambda bodies: bodies.extend(copy.deepcopy(dict(one)) for one in made)
-
-
 def _drop(kind: str, name: str) -> Change:
     return lambda bodies: bodies.remove(one_of(bodies, kind, name))
 
@@ -114,25 +59,20 @@ def _machines(name: str, pool_name: str = "general", *, same: bool = False) -> C
     """Another infrastructure template, and the pool refers to it; ``same``: only its name is another."""
     template = machine_template(name, note="" if same else name)
     return each_of(
-        _new(template), _template(reference(INFRA, "DevMachineTemplate", name), "infrastructureRef", name=pool_name)
+        new(template), _template(reference(INFRA, "DevMachineTemplate", name), "infrastructureRef", name=pool_name)
     )
 
 
 def _configs(name: str, pool_name: str = "general", *, same: bool = False) -> Change:
     template = config_template(name) if same else config_template(name, postKubeadmCommands=[f"echo {name}"])
     ref = reference(BOOT, "KubeadmConfigTemplate", name)
-    return each_of(_new(template), _template(ref, "bootstrap", "configRef", name=pool_name))
+    return each_of(new(template), _template(ref, "bootstrap", "configRef", name=pool_name))
 
 
 def _plane_machines(name: str) -> Change:
     ref = reference(INFRA, "DevMachineTemplate", name)
     path = ("spec", "machineTemplate", "spec", "infrastructureRef")
-    return each_of(_new(machine_template(name, note=name)), _kcp(ref, *path))
-
-
-def _content(kind: str, name: str, note: str) -> Change:
-    """Other content under the same name in git."""
-    return set_at({"labels": {"note": note}}, kind, name, "spec", "template", "metadata")
+    return each_of(new(machine_template(name, note=name)), _kcp(ref, *path))
 
 
 def _same_planes(name: str) -> Change:
@@ -145,10 +85,6 @@ def _same_planes(name: str) -> Change:
         bodies.append(made)
 
     return change
-
-
-def _version(version: str) -> Change:
-    return each_of(_kcp(version, "spec", "version"), _template(version, "version"))
 
 
 def _now(kind: str, name: str = "") -> Change:
@@ -180,10 +116,10 @@ def _in_place() -> tuple[Edit, ...]:
             "deletion timeout of the control plane", "timeouts", _kcp({"nodeDeletionTimeoutSeconds": 40}, *deletion)
         ),
         nothing("drain timeout of the control plane", "timeouts", _kcp(50, *deletion, "nodeDrainTimeoutSeconds")),
-        nothing("minReadySeconds of the pool", "readiness", _template(1, "minReadySeconds")),
+        nothing("minReadySeconds of the pool", "in-place-fields", _template(1, "minReadySeconds")),
         nothing(
             "readiness gate of the pool's machines",
-            "readiness",
+            "in-place-fields",
             _template([{"conditionType": "InfrastructureReady"}], "readinessGates"),
         ),
         nothing(
@@ -209,7 +145,7 @@ def _in_place() -> tuple[Edit, ...]:
         ),
         nothing(
             "strategy of the pool",
-            "strategy",
+            "in-place-fields",
             _md(
                 {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2, "maxUnavailable": 0}}},
                 "spec",
@@ -232,7 +168,9 @@ def _pools() -> tuple[Edit, ...]:
         rolls("another infrastructure template", "pool-infrastructure-template", _machines("two-workers-2")),
         nothing("the same content under another name", "rotation", _machines("two-workers-3", batch, same=True)),
         rolls(
-            "the content of a template in place", "rotation", _content("DevMachineTemplate", "two-workers-2", "edited")
+            "the content of a template in place",
+            "rotation",
+            content_of("DevMachineTemplate", "two-workers-2", "edited"),
         ),
         rolls(
             "another bootstrap template",
@@ -242,6 +180,7 @@ def _pools() -> tuple[Edit, ...]:
         nothing(
             "the same bootstrap content under another name", "rotation", _configs("two-configs-3", batch, same=True)
         ),
+        rolls("a bootstrap template of the other pool", "pool-bootstrap-template", _configs("two-configs-6", batch)),
         rolls(
             "both templates of both pools",
             "pool-bootstrap-template",
@@ -252,20 +191,27 @@ def _pools() -> tuple[Edit, ...]:
                 _configs("two-configs-5", batch),
             ),
         ),
+    )
+
+
+def _more_pools() -> tuple[Edit, ...]:
+    return (
         rolls("failure domain set", "pool-failure-domain", _template("a", "failureDomain")),
         rolls("failure domain changed", "pool-failure-domain", _template("b", "failureDomain")),
         rolls("failure domain removed", "pool-failure-domain", _template(None, "failureDomain")),
         rolls("rollout after now", "rollout-after", _now(MD, "general")),
         nothing("one more worker", "replicas", _md(3, "spec", "replicas")),
         nothing("two fewer workers", "replicas", _md(1, "spec", "replicas")),
-        rolls("rolled and scaled at once", "replicas", each_of(_machines("two-workers-6"), _md(3, "spec", "replicas"))),
+        rolls(
+            "rolled and scaled at once", "replicas", each_of(_machines("three-workers-2"), _md(3, "spec", "replicas"))
+        ),
         rolls(
             "rolled and scaled down at once",
             "replicas",
-            each_of(_machines("two-workers-7"), _md(1, "spec", "replicas")),
+            each_of(_machines("three-workers-3"), _md(1, "spec", "replicas")),
         ),
-        nothing("another pool", "create", _new(pool("two", "extra", 2))),
-        rolls("that pool dropped", "delete", _drop(MD, "extra")),
+        nothing("another pool", "pools-come-and-go", new(pool("three", "extra", 2))),
+        rolls("that pool dropped", "pools-come-and-go", _drop(MD, "extra")),
     )
 
 
@@ -285,19 +231,6 @@ def _planes() -> tuple[Edit, ...]:
         rolls("a file", "control-plane-kubeadm-config", _config(files, "files")),
         rolls("a command", "control-plane-kubeadm-config", _config(["true"], "preKubeadmCommands")),
         rolls(
-            "another infrastructure template",
-            "control-plane-infrastructure-template",
-            _plane_machines("three-planes-2"),
-        ),
-        nothing("the same content under another name", "rotation", _same_planes("three-planes-3")),
-        rolls(
-            "the content of the template in place",
-            "rotation",
-            _content("DevMachineTemplate", "three-planes-3", "edited"),
-        ),
-        rolls("rollout after now", "rollout-after", _now(KCP)),
-        rolls("minor version of all", "control-plane-version", _version("v1.34.1")),
-        rolls(
             "kubelet argument of joining and first machines",
             "control-plane-kubeadm-config",
             each_of(
@@ -310,6 +243,26 @@ def _planes() -> tuple[Edit, ...]:
             "kubeadm-ignored",
             _config([{"name": "v", "value": "3"}], "initConfiguration", node, "kubeletExtraArgs"),
         ),
+    )
+
+
+def _more_planes() -> tuple[Edit, ...]:
+    return (
+        rolls(
+            "another infrastructure template",
+            "control-plane-infrastructure-template",
+            _plane_machines("seven-planes-2"),
+        ),
+        rolls("a third", "control-plane-infrastructure-template", _plane_machines("seven-planes-3")),
+        nothing("the same content under another name", "rotation", _same_planes("seven-planes-4")),
+        rolls(
+            "the content of the template in place",
+            "control-plane-infrastructure-template",
+            content_of("DevMachineTemplate", "seven-planes-4", "edited"),
+        ),
+        rolls("rollout after now", "rollout-after", _now(KCP)),
+        rolls("minor version of the control plane", "control-plane-version", _kcp("v1.34.1", "spec", "version")),
+        rolls("its pool follows", "pool-version", _template("v1.34.1", "version")),
     )
 
 
@@ -372,174 +325,3 @@ def _held() -> tuple[Edit, ...]:
         ),
         rolls("no longer paused", "paused", set_at(False, "Cluster", "", "spec", "paused")),
     )
-
-
-TOPOLOGY = ("spec", "topology")
-
-
-def _topo(value: Any, *path: str | int, name: str = "") -> Change:
-    return set_at(value, "Cluster", name, *TOPOLOGY, *path)
-
-
-def _of_pool(value: Any, *path: str | int, place: int = 0, name: str = "") -> Change:
-    return _topo(value, "workers", "machineDeployments", place, *path, name=name)
-
-
-def _variable(name: str, value: Any) -> Change:
-    def change(bodies: Bodies) -> None:
-        topology = one_of(bodies, "Cluster")["spec"]["topology"]
-        others = [one for one in topology.get("variables", []) if one["name"] != name]
-        topology["variables"] = [*others, {"name": name, "value": value}]
-
-    return change
-
-
-def _class(value: Any, *path: str | int) -> Change:
-    return set_at(value, "ClusterClass", "", "spec", *path)
-
-
-def _class_template(made: Mapping[str, Any], *path: str | int) -> Change:
-    """A template of the class under a new name; the class refers to it."""
-    return each_of(_new(made), _class(made["metadata"]["name"], *path, "templateRef", "name"))
-
-
-def _plane_template(name: str, names: Sequence[str]) -> Change:
-    def change(bodies: Bodies) -> None:
-        made = copy.deepcopy(one_of(bodies, "KubeadmControlPlaneTemplate"))
-        made["metadata"]["name"] = name
-        kubeadm = made["spec"]["template"]["spec"]["kubeadmConfigSpec"]
-        kubeadm["clusterConfiguration"]["apiServer"]["certSANs"] = list(names)
-        bodies.remove(one_of(bodies, "KubeadmControlPlaneTemplate"))
-        bodies.append(made)
-        one_of(bodies, "ClusterClass")["spec"]["controlPlane"]["templateRef"]["name"] = name
-
-    return change
-
-
-def _topology() -> tuple[Edit, ...]:
-    workers = ("workers", "machineDeployments", 0)
-    return (
-        nothing("a variable that no patch reads", "topology-variable", _variable("unused", "x")),
-        nothing("label of the pool", "topology-metadata", _of_pool({"labels": {"tier": "x"}}, "metadata")),
-        nothing(
-            "label of the control plane",
-            "topology-metadata",
-            _topo({"labels": {"tier": "x"}}, "controlPlane", "metadata"),
-        ),
-        nothing(
-            "drain timeout of the control plane",
-            "topology-timeouts",
-            _topo({"nodeDrainTimeoutSeconds": 30}, "controlPlane", "deletion"),
-        ),
-        nothing(
-            "drain timeout of the pool", "topology-timeouts", _of_pool({"nodeDrainTimeoutSeconds": 30}, "deletion")
-        ),
-        nothing("the default of a variable, said", "topology-variable", _variable("motd", "hello")),
-        rolls("a variable that becomes an argument", "topology-variable", _variable("audit", "7")),
-        rolls("another value of it", "topology-variable", _variable("audit", "8")),
-        rolls("a variable that becomes a command", "topology-variable", _variable("motd", "other")),
-        rolls(
-            "the pool's own value of it",
-            "topology-variable",
-            _of_pool({"overrides": [{"name": "motd", "value": "own"}]}, "variables"),
-        ),
-        nothing("that variable for all, whose only pool has its own", "topology-variable", _variable("motd", "third")),
-        rolls("a condition for the control plane's machines", "topology-variable", _variable("strict", True)),
-        rolls("failure domain of the pool", "topology-failure-domain", _of_pool("a", "failureDomain")),
-        rolls("version", "topology-version", _topo("v1.34.1", "version")),
-        nothing("one more worker", "topology-replicas", _of_pool(3, "replicas")),
-        nothing("two fewer workers", "topology-replicas", _of_pool(1, "replicas")),
-        nothing(
-            "another pool",
-            "topology-replicas",
-            lambda bodies: one_of(bodies, "Cluster")["spec"]["topology"]["workers"]["machineDeployments"].append(
-                {"class": "spare", "name": "extra", "replicas": 1}
-            ),
-        ),
-        nothing(
-            "the same template under another name",
-            "topology-template",
-            _class_template(machine_template("small-worker-2"), *workers, "infrastructure"),
-        ),
-        rolls(
-            "another template",
-            "topology-template",
-            _class_template(machine_template("small-worker-3", note="b"), *workers, "infrastructure"),
-        ),
-        rolls(
-            "the content of a template of the class in place",
-            "rotation",
-            _content("DevMachineTemplate", "small-worker-3", "edited"),
-        ),
-        rolls(
-            "that pool dropped",
-            "delete",
-            lambda bodies: one_of(bodies, "Cluster")["spec"]["topology"]["workers"]["machineDeployments"].pop(),
-        ),
-    )
-
-
-def _fan_out() -> tuple[Edit, ...]:
-    string = {"openAPIV3Schema": {"type": "string"}}
-    motd = ("patches", 1, "definitions", 0)
-    workers = ("workers", "machineDeployments", 0)
-    return (
-        nothing(
-            "a variable more",
-            "class-variable",
-            lambda bodies: one_of(bodies, "ClusterClass")["spec"]["variables"].append(
-                {"name": "more", "required": False, "schema": string}
-            ),
-        ),
-        rolls("a command by the patch itself", "class-patch", _class(["date"], *motd, "jsonPatches", 0, "value")),
-        rolls(
-            "another bootstrap template",
-            "class-template",
-            _class_template(config_template("shared-worker-2", postKubeadmCommands=["true"]), *workers, "bootstrap"),
-        ),
-        rolls(
-            "another control plane template",
-            "class-template",
-            _plane_template("shared-planes-2", ["localhost", "one.example"]),
-        ),
-        rolls(
-            "another machine template for control planes",
-            "class-template",
-            _class_template(machine_template("shared-planes-3", note="b"), "controlPlane", "machineInfrastructure"),
-        ),
-        nothing(
-            "a template for a class that nobody uses",
-            "class-template",
-            _class_template(
-                machine_template("shared-spare-2", note="b"), "workers", "machineDeployments", 1, "infrastructure"
-            ),
-        ),
-        nothing(
-            "another condition of a patch that stays off",
-            "class-patch",
-            _class('{{ if eq .audit "never" }}true{{ end }}', "patches", 0, "enabledIf"),
-        ),
-        rolls("a patch for everybody", "class-patch", _class("true", "patches", 2, "enabledIf")),
-        rolls("failure domain of a class", "class-failure-domain", _class("a", *workers, "failureDomain")),
-        nothing("timeouts of a class", "class-timeouts", _class({"nodeDrainTimeoutSeconds": 30}, *workers, "deletion")),
-        rolls("one of both clusters", "topology-version", _topo("v1.33.6", "version", name="eight")),
-    )
-
-
-def _topology_unfinished() -> tuple[Edit, ...]:
-    workers = ("workers", "machineDeployments", 0)
-    return (
-        begins("another command", "topology-variable", _variable("motd", "one")),
-        rolls("taken back half-way", "topology-variable", _variable("motd", "hello")),
-        begins(
-            "another template",
-            "topology-template",
-            _class_template(machine_template("slow-worker-2", seconds=3, note="b"), *workers, "infrastructure"),
-        ),
-        rolls("a failure domain half-way", "topology-failure-domain", _of_pool("a", "failureDomain")),
-        begins("a version", "topology-version", _topo("v1.33.6", "version")),
-        rolls("a command half-way", "topology-variable", _variable("motd", "two")),
-    )
-
-
-__all__ = ["Script", "cluster_class", "scripts", "with_class"]

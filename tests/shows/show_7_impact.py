@@ -14,17 +14,19 @@ from clusterops.kube import KubeCluster
 from clusterops.sandbox import Sandbox
 from clusterops.settings import ClusterSettings, NetworkSettings
 from clusterops.telemetry import Metrics
-from tests.shows.impact_edits import Script, scripts
+from tests.shows.impact_class_edits import class_scripts
+from tests.shows.impact_edits import plain_scripts
 from tests.shows.impact_lane import CLOCK, LOGGER, Finding, Lane
+from tests.shows.impact_script import Script
 from tests.shows.place import place
 
-AT_ONCE = 9
+AT_ONCE = 12
 """Lanes; each waits for machines most of its time."""
 
 
 def main(names: Sequence[str]) -> int:
     began_s = time.monotonic()
-    chosen = [script for script in scripts() if not names or script.name in names]
+    chosen = [script for script in (*plain_scripts(), *class_scripts()) if not names or script.name in names]
     with place("full") as (_, sandbox, _):
         findings = asyncio.run(_run(sandbox, chosen))
     return 0 if verdict(findings, time.monotonic() - began_s) else 1
