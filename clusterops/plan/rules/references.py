@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from clusterops.capi.kinds import is_capi, is_cluster
-from clusterops.capi.references import is_made_by_cluster_api, names, spec_references
+from clusterops.capi.references import is_made_by_cluster_api, spec_references
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject, LiveSet, Unreadable
 from clusterops.model.plan import Change
@@ -28,8 +28,8 @@ def missing_reference(view: View, row: Change) -> Problem | None:
 
     Those are often made by people and by other controllers, so the plan waits for them and comes back by itself.
     """
-    for reference in outward(row.key, body_of(row), clusters_among((*view.wanted, *view.coming, *view.live))):
-        if not _is_missing(view, reference):
+    for reference in outward(row.key, body_of(row)):
+        if not _is_missing(view, reference) or _is_made(view, reference):
             continue
         message = f"names {reference.label}, which exists nowhere"
         if reference.group == "" and reference.kind in _PLAIN:
@@ -44,11 +44,8 @@ def clusters_among(keys: Iterable[ObjectKey]) -> frozenset[ObjectKey]:
     return frozenset(key for key in keys if is_cluster(key))
 
 
-def outward(key: ObjectKey, body: Body, clusters: Collection[ObjectKey]) -> Iterator[ObjectKey]:
-    """What a Cluster API object names and that somebody has to provide, ordered.
-
-    Cluster API itself makes some Secrets of ``clusters``, once they are there.
-    """
+def outward(key: ObjectKey, body: Body, clusters: Collection[ObjectKey] = ()) -> Iterator[ObjectKey]:
+    """What a Cluster API object names, ordered, without the Secrets that Cluster API makes for ``clusters``."""
     if not is_capi(key):
         return
     for reference in sorted(spec_references(body)):
@@ -68,13 +65,20 @@ def to_read(reference: ObjectKey, live: LiveSet) -> ObjectKey | None:
 
 
 def _is_missing(view: View, reference: ObjectKey) -> bool:
-    if any(names(reference, key) for key in (*view.wanted, *view.coming)):
+    keys = (reference, _without_namespace(reference))
+    if any(key in view.wanted or key in view.coming for key in keys):
         return False
-    found = [view.live.objects.get(key) for key in (reference, _without_namespace(reference))]
+    found = [view.live.objects.get(key) for key in keys]
     if any(isinstance(one, LiveObject) for one in found):
         return False
     known = [one for one in found if one is not None and not _is_elsewhere(one)]
     return bool(known) and all(isinstance(one, Absent) and one.kind_served for one in known)
+
+
+def _is_made(view: View, reference: ObjectKey) -> bool:
+    """By Cluster API, for a Cluster that is there or comes."""
+    clusters = clusters_among((*view.wanted, *view.coming, *view.live))
+    return any(is_made_by_cluster_api(reference, of) for of in clusters)
 
 
 def _is_elsewhere(one: LiveObject | Absent | Unreadable) -> bool:
