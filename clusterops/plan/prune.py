@@ -36,7 +36,7 @@ from clusterops.model.policy import KEY_CODES
 from clusterops.model.problem import Problem
 from clusterops.plan.annotations import never_pruned
 from clusterops.plan.decide import BLOCKING, Situation, hold, is_ours, is_topology_owned, other_target, refuse
-from clusterops.plan.generations import in_use
+from clusterops.plan.generations import IN_USE, in_use
 from clusterops.plan.keys import key_for, refused_for_key
 from clusterops.plan.users import users_beyond
 
@@ -47,7 +47,17 @@ _REFUSALS: Final = KEY_CODES | {"never-pruned", "prune-not-allowed", "not-ours"}
 WAITS: Final = frozenset({"being-deleted", "goes-after-cluster", "goes-later", "not-all-readable"})
 """Why something that is to go is still there, and goes by itself."""
 
-STAYS: Final = frozenset({"cluster-gone", "kept-by-annotation", "moved-to-another-target", "topology-owned-kept"})
+STAYS: Final = frozenset(
+    {
+        "cluster-gone",
+        "clones-unknown",
+        IN_USE,
+        "kept-by-annotation",
+        "moved-to-another-target",
+        "still-rolling",
+        "topology-owned-kept",
+    }
+)
 """Why something that git dropped stays, and nobody has to do anything about it."""
 
 
@@ -318,6 +328,9 @@ def _still_referenced(key: ObjectKey, user: ObjectKey, situation: Situation) -> 
     there = situation.live.found(user)
     if user not in situation.desired and there is not None and there.deleting:
         return hold("goes-later", key, f"goes after {user.label}, which is being deleted")
+    wanted = situation.desired.get(user)
+    if is_template(key) and wanted is not None and not any(names(each, key) for each in references(wanted.body)):
+        return hold(IN_USE, key, f"stays until {user.label} has moved on")
     return hold("still-referenced", key, f"{user.label} still refers to it")
 
 
