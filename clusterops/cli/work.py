@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ from clusterops.model.fleet import Target
 from clusterops.model.report import Outcome, Result, Stage
 from clusterops.plan import plan_to_json, plan_to_markdown, plan_to_text
 from clusterops.settings import Settings
-from clusterops.status import StoredTarget
+from clusterops.status import Phase, StoredTarget
 
 
 class PlanOutput(StrEnum):
@@ -264,7 +265,11 @@ async def _status(settings: Settings, target: str, *, watch: bool, output: Outpu
             chosen = [full_name(target, known)] if target else sorted(known)
             text = repr([known[name].status for name in chosen])
             if text != shown:
-                _say_status([known[name] for name in chosen], output)
+                one = known[chosen[0]] if target and watch and output is Output.TEXT else None
+                if one is not None and one.status.phase in {Phase.DELETING, Phase.DELETED}:
+                    say(f"{datetime.now():%H:%M:%S} {one.status.message}")
+                else:
+                    _say_status([known[name] for name in chosen], output)
                 shown = text
             if not watch:
                 return

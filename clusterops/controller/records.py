@@ -117,9 +117,9 @@ class Record:
         if not self.written:
             await self._write_outcome(outcome, gone=False)
 
-    async def told(self, outcome: Outcome) -> None:
+    async def told(self, outcome: Outcome, *, gone: bool) -> None:
         """How far a removal is, for `clusterops status -w`; what is gone leaves the inventory with the same write."""
-        await self._write_outcome(outcome, gone=False)
+        await self._write_outcome(outcome, gone=gone)
 
     async def finish(self, outcome: Outcome, *, gone: bool) -> None:
         """The end of a pass. Raises what reading and writing the FleetTarget raise."""

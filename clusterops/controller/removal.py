@@ -79,7 +79,7 @@ class Removal:
             self._told, self._moved_s = text, self.doors.clock.boottime_s()
             self.doors.logger.info("removal", target=outcome.target, revision=outcome.revision, state=text)
             self.commit.progress(outcome)
-            await self.record.told(outcome)
+            await self.record.told(outcome, gone=self.work.gone)
         return outcome
 
     async def _interrupted(self) -> bool:

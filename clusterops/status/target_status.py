@@ -147,9 +147,11 @@ def _begun(before: TargetStatus, outcome: Outcome) -> MachineTally | None:
 
 def phase_of(outcome: Outcome, *, gone: bool = False) -> Phase:
     problem = outcome.problem
+    on_its_way = gone and bool(outcome.deletion) and outcome.stage is not Stage.DONE
     if problem is not None:
-        return _phase_of_problem(problem)
-    if outcome.deletion and outcome.stage is not Stage.DONE:
+        superseded = on_its_way and problem.code in SUPERSEDED_CODES
+        return Phase.DELETING if superseded else _phase_of_problem(problem)
+    if on_its_way:
         return Phase.DELETING
     if gone:
         return Phase.DELETED if outcome.deletion else Phase.ORPHANED
@@ -175,7 +177,7 @@ def _stamp_applied(after: TargetStatus, before: TargetStatus, now: datetime) -> 
 def _message(outcome: Outcome, phase: Phase) -> str:
     if outcome.problem is not None:
         return outcome.problem.text
-    if outcome.deletion and phase in {Phase.DELETING, Phase.DELETED}:
+    if outcome.deletion and (outcome.stage is not Stage.DONE or phase is Phase.DELETED):
         return outcome.deletion
     waiting = outcome.health.unsettled if outcome.health else ()
     if waiting:
