@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
-from clusterops.capi.kinds import is_capi, is_cluster
+from clusterops.capi.kinds import is_capi, is_cluster, is_template
 from clusterops.capi.references import is_made_by_cluster_api, spec_references
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject, LiveSet, Unreadable
@@ -19,6 +19,9 @@ from clusterops.plan.decide import hold, refuse
 from clusterops.plan.rules.view import Body, View, body_of
 
 _PLAIN: Final = frozenset({"Secret", "ConfigMap"})
+_MADE: Final = frozenset({"AWSClusterControllerIdentity"})
+"""Made by its controller for whoever names it. Source: AWS provider exp/controlleridentitycreator."""
+
 _ELSEWHERE: Final = "object-invalid"
 """The code of a read in a namespace of a kind that has none."""
 
@@ -48,10 +51,27 @@ def outward(key: ObjectKey, body: Body, clusters: Collection[ObjectKey] = ()) ->
     """What a Cluster API object names, ordered, without the Secrets that Cluster API makes for ``clusters``."""
     if not is_capi(key):
         return
-    for reference in sorted(spec_references(body)):
-        plain = reference.group == "" and reference.kind in _PLAIN
-        if (plain or is_capi(reference)) and not any(is_made_by_cluster_api(reference, of) for of in clusters):
+    for reference in sorted(spec_references(_without_patches(key, body))):
+        plain = reference.group == "" and reference.kind in _PLAIN and _reads_beside_itself(key)
+        made = reference.kind in _MADE or any(is_made_by_cluster_api(reference, of) for of in clusters)
+        if (plain or is_capi(reference)) and not made:
             yield reference
+
+
+def _without_patches(key: ObjectKey, body: Body) -> Body:
+    """What a class writes into templates is no reference of the class."""
+    if key.kind != "ClusterClass":
+        return body
+    spec = {field: value for field, value in (body.get("spec") or {}).items() if field != "patches"}
+    return {**body, "spec": spec}
+
+
+def _reads_beside_itself(key: ObjectKey) -> bool:
+    """Whether Secrets and ConfigMaps are looked for in the object's own namespace.
+
+    A template's are looked for beside the Cluster that is made from it, or in another cluster altogether.
+    """
+    return not is_template(key) and key.kind != "ClusterClass"
 
 
 def to_read(reference: ObjectKey, live: LiveSet) -> ObjectKey | None:

@@ -103,6 +103,19 @@ def test_an_identity_without_a_namespace_is_missing_and_with_a_shared_target_tha
     assert codes(planned_after(identified(), [credentials()])) == {}
 
 
+def test_an_identity_that_its_controller_makes_is_not_missing() -> None:
+    assert codes(World([]).plan(identified("AWSClusterControllerIdentity", "default"))) == {}
+
+
+def test_secrets_of_templates_and_what_a_class_patches_in_are_looked_for_elsewhere() -> None:
+    bodies = topology_bodies()
+    edited(bodies, "DevClusterTemplate", "spec", "template", "spec", "identityRef", value={"name": "of-each-cluster"})
+    value = {"apiVersion": f"{INFRA}/v1beta2", "kind": "DevMachineTemplate", "name": "written-later"}
+    change = {"definitions": [{"jsonPatches": [{"op": "add", "path": "/spec/ref", "value": value}]}]}
+    edited(bodies, "ClusterClass", "spec", "patches", value=[change])
+    assert not [found for found in World([]).plan(bodies).changes if found.action is not Action.CREATE]
+
+
 def test_a_kind_that_is_not_served_or_cannot_be_read_is_doubt() -> None:
     world = World([])
     world.cluster.unserved.add((INFRA, IDENTITY))
