@@ -177,3 +177,34 @@ def _strict() -> dict[str, Any]:
         ],
     }
     return {"name": "strict", "enabledIf": "{{ .strict }}", "definitions": [definition]}
+
+
+def in_v1beta1(bodies: Bodies) -> Bodies:
+    """Control plane and pools of ``plain`` as older charts write them."""
+    return [_OLDER.get(one["kind"], lambda body: body)(one) for one in bodies]
+
+
+def _old_reference(reference: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": f"{reference['apiGroup']}/v1beta1", "kind": reference["kind"], "name": reference["name"]}
+
+
+def _old_plane(one: dict[str, Any]) -> dict[str, Any]:
+    spec = dict(one["spec"])
+    spec["machineTemplate"] = {
+        "infrastructureRef": _old_reference(spec["machineTemplate"]["spec"]["infrastructureRef"])
+    }
+    return {**one, "apiVersion": f"{PLANE}/v1beta1", "spec": spec}
+
+
+def _old_pool(one: dict[str, Any]) -> dict[str, Any]:
+    template = dict(one["spec"]["template"]["spec"])
+    template["bootstrap"] = {"configRef": _old_reference(template["bootstrap"]["configRef"])}
+    template["infrastructureRef"] = _old_reference(template["infrastructureRef"])
+    return {
+        **one,
+        "apiVersion": f"{CORE}/v1beta1",
+        "spec": {**one["spec"], "template": {**one["spec"]["template"], "spec": template}},
+    }
+
+
+_OLDER = {"KubeadmControlPlane": _old_plane, "MachineDeployment": _old_pool}

@@ -12,6 +12,7 @@ from tests.shows.impact_clusters import (
     INFRA,
     Bodies,
     config_template,
+    in_v1beta1,
     machine_template,
     plain,
     pool,
@@ -29,6 +30,7 @@ def plain_scripts() -> tuple[Script, ...]:
         Script(name="more-pools", bodies=plain("three", pools={"general": 2}), edits=_more_pools()),
         Script(name="planes", bodies=plain("eight", pools={"general": 1}), edits=_planes()),
         Script(name="more-planes", bodies=plain("seven", pools={"general": 1}), edits=_more_planes()),
+        Script(name="older-words", bodies=in_v1beta1(plain("nine", pools={"general": 1})), edits=_older()),
         Script(name="three-planes", bodies=plain("four", planes=3, pools={"general": 1}), edits=_three_planes()),
         Script(name="unfinished", bodies=plain("five", pools={"general": 3}, seconds=3), edits=_unfinished()),
         Script(name="held", bodies=plain("six", pools={"general": 2}), edits=_held()),
@@ -305,6 +307,24 @@ def _unfinished() -> tuple[Edit, ...]:
         rolls("scaled half-way", "replicas", _md(4, "spec", "replicas")),
         begins("a fifth template", "pool-infrastructure-template", _machines("five-workers-5")),
         rolls("scaled down half-way", "replicas", _md(2, "spec", "replicas")),
+    )
+
+
+def _older() -> tuple[Edit, ...]:
+    """Control plane and pool written in v1beta1, Machines stored in v1beta2."""
+    return (
+        nothing("drain timeout of the pool", "v1beta1", _template("30s", "nodeDrainTimeout")),
+        nothing("one more worker", "v1beta1", _md(2, "spec", "replicas")),
+        rolls(
+            "API server arguments as a map",
+            "v1beta1",
+            _config({"v": "2", "audit-log-maxage": "7"}, "clusterConfiguration", "apiServer", "extraArgs"),
+        ),
+        nothing(
+            "drain timeout of the control plane", "v1beta1", _kcp("30s", "spec", "machineTemplate", "nodeDrainTimeout")
+        ),
+        rolls("failure domain", "v1beta1", _template("a", "failureDomain")),
+        rolls("version", "v1beta1", each_of(_kcp("v1.33.5", "spec", "version"), _template("v1.33.5", "version"))),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from clusterops.capi.rollout.difference import Body, Difference, at, or_missing
 from clusterops.capi.rollout.kubeadm import config_differences
+from clusterops.capi.rollout.kubeadm_v1beta1 import in_v1beta2
 from clusterops.capi.rollout.spelling import (
     created_at,
     is_old,
@@ -41,6 +42,12 @@ def machine_differences(
     )
 
 
+def config_of(control_plane: Body) -> Body:
+    """Its kubeadmConfigSpec in the words of v1beta2, whatever it is written in."""
+    spec = at(control_plane, "spec", "kubeadmConfigSpec") or {}
+    return in_v1beta2(spec) if is_old(control_plane) else spec
+
+
 def expiring(control_plane: Body, machine: Body, now: datetime | None) -> tuple[Difference, ...]:
     """Whether ``rollout.before.certificatesExpiryDays`` replaces this Machine at ``now``, if that is known."""
     days = at(control_plane, "spec", "rollout", "before", "certificatesExpiryDays")
@@ -60,10 +67,13 @@ def _version(control_plane: Body, machine: Body) -> Iterator[Difference]:
 
 
 def _config(control_plane: Body, config: LiveObject | None) -> Iterator[Difference]:
-    if config is None or is_old(control_plane):
+    if config is None:
         return
-    spec, version = at(control_plane, "spec", "kubeadmConfigSpec") or {}, str(at(control_plane, "spec", "version"))
-    for pointer, before, after in config_differences(spec, version, config.body.get("spec") or {}):
+    spec, version = config_of(control_plane), str(at(control_plane, "spec", "version"))
+    there = config.body.get("spec") or {}
+    for pointer, before, after in config_differences(
+        spec, version, in_v1beta2(there) if is_old(config.body) else there
+    ):
         yield Difference(
             pointer=f"/spec/kubeadmConfigSpec{pointer}", before=before, after=after, rule="control-plane-kubeadm-config"
         )

@@ -34,7 +34,8 @@ def config_differences(spec: Body, version: str, current: Body) -> tuple[tuple[s
     joined = tuple(_differences(spec, version, current, joins=True))
     if not joined or not _is_init(current):
         return joined
-    return joined if tuple(_differences(spec, version, current, joins=False)) else ()
+    # The shorter reading says more: the other one tells where both configurations differ.
+    return min(joined, tuple(_differences(spec, version, current, joins=False)), key=len)
 
 
 def _differences(spec: Body, version: str, current: Body, *, joins: bool) -> Iterator[tuple[str, Any, Any]]:

@@ -58,7 +58,8 @@ def _of_owner(there: LiveObject, wanted: Mapping[ObjectKey, Wanted]) -> Iterator
         yield cluster_query(MACHINE_SET, cluster)
     else:
         yield cluster_query(KUBEADM_CONFIG, cluster)
-        yield cluster_query(made_from(there.body), cluster)
+        if made_from(there.body)[1]:
+            yield cluster_query(made_from(there.body), cluster)
 
 
 def owners_in(cluster: ObjectKey, wanted: Mapping[ObjectKey, Wanted], live: LiveSet) -> Iterator[LiveObject]:

@@ -9,10 +9,18 @@ from typing import Any, Final
 
 from clusterops.capi.kinds import CONTROL_PLANE
 from clusterops.capi.references import cluster_of
-from clusterops.capi.rollout.control_planes import expiring, machine_differences
+from clusterops.capi.rollout.control_planes import config_of, expiring, machine_differences
 from clusterops.capi.rollout.difference import Body, Difference, at, differing
 from clusterops.capi.rollout.pools import outdated
-from clusterops.capi.rollout.spelling import is_old, is_on_delete, is_paused, moment, replicas_of, surge_of
+from clusterops.capi.rollout.spelling import (
+    is_on_delete,
+    is_paused,
+    machine_template_of,
+    moment,
+    named,
+    replicas_of,
+    surge_of,
+)
 from clusterops.model.impact import Cause, ImpactClass, PoolImpact, Role
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
@@ -176,17 +184,20 @@ def _of_control_plane(owner: Owner, around: Around) -> PoolImpact:
     if isinstance(made, Problem):
         return unknown(owner, made.text)
     members = owned_by(machines, "KubeadmControlPlane", owner.key.name)
-    config_of, made_of = _by_machine(configs), _by_machine(made)
+    configured, made_of = _by_machine(configs), _by_machine(made)
     now = _at_least(members)
     gone = {}
     for one in members:
-        config, infrastructure = config_of.get(one.key.name), made_of.get(one.key.name)
+        config, infrastructure = configured.get(one.key.name), made_of.get(one.key.name)
         differences = machine_differences(owner.after, one.body, config=config, infrastructure=infrastructure)
         differences += expiring(owner.after, one.body, now)
         if differences:
             gone[one.uid] = differences
-    if is_old(owner.after) and not gone and _config_changes(owner):
-        return unknown(owner, "kubeadmConfigSpec changes in v1beta1, which is compared in v1beta2", now=len(members))
+    stays = [one.key.name for one in members if one.uid not in gone]
+    unseen = [name for name in stays if name not in configured or name not in made_of]
+    if unseen and _rolling_fields_change(owner):
+        why = f"what Machine {unseen[0]} was made from was not found"
+        return unknown(owner, why, now=len(members))
     return counted(owner, gone, len(members))
 
 
@@ -201,9 +212,9 @@ def _by_machine(objects: Iterable[LiveObject]) -> dict[str, LiveObject]:
     return {owner_name(one, "Machine") or one.key.name: one for one in objects}
 
 
-def _config_changes(owner: Owner) -> bool:
-    before, after = at(owner.live.body, "spec", "kubeadmConfigSpec"), at(owner.after, "spec", "kubeadmConfigSpec")
-    return any(differing(before or {}, after or {}))
+def _rolling_fields_change(owner: Owner) -> bool:
+    before, after = machine_template_of(owner.live.body), machine_template_of(owner.after)
+    return named(before) != named(after) or config_of(owner.live.body) != config_of(owner.after)
 
 
 def _of_stranger(owner: Owner) -> PoolImpact:

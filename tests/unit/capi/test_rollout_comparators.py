@@ -235,3 +235,24 @@ def test_counts_are_defaulted_as_the_server_does() -> None:
     rolling = {"rollout": {"strategy": {"rollingUpdate": {"maxSurge": "25%"}}}}
     assert surge_of({"spec": rolling}, 5) == 2
     assert surge_of({"spec": {}}, 5) == 1
+
+
+def test_a_control_plane_in_v1beta1_compares_with_machines_in_v1beta2() -> None:
+    """Arguments are maps there and lists here, sorted by name."""
+    wanted = control_plane()
+    wanted["apiVersion"] = "controlplane.cluster.x-k8s.io/v1beta1"
+    wanted["spec"]["machineTemplate"] = {
+        "infrastructureRef": wanted["spec"]["machineTemplate"]["spec"]["infrastructureRef"]
+    }
+    kubeadm = wanted["spec"]["kubeadmConfigSpec"]
+    kubeadm["clusterConfiguration"] = {"apiServer": {"timeoutForControlPlane": "20m"}, "networking": {}, "kind": "X"}
+    kubeadm["useExperimentalRetryJoin"] = True
+    assert plane_differences(wanted) == []
+    kubeadm["clusterConfiguration"]["apiServer"]["extraArgs"] = {"v": "2", "a": "1"}
+    machine, config, infrastructure = (live(one) for one in plane_machine("alpha-cp-0"))
+    found = machine_differences(wanted, machine.body, config=config, infrastructure=infrastructure)
+    expected = {"extraArgs": [{"name": "a", "value": "1"}, {"name": "v", "value": "2"}]}
+    assert [one.after for one in found] == [expected]
+    there = config.body["spec"]["clusterConfiguration"]
+    there["apiServer"] = expected
+    assert machine_differences(wanted, machine.body, config=config, infrastructure=infrastructure) == ()
