@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clusterops.apply import predict
+from clusterops.apply import predict, predict_removals
 from clusterops.model.deletion import NO_PERMITS, Permits
 from clusterops.model.fleet import Mode, PlainRecipe, Target
 from clusterops.model.inventory import Entry, Inventory
@@ -15,7 +15,7 @@ from clusterops.model.manifest import Manifest, Provenance, RenderedSet
 from clusterops.model.neighbours import NOBODY, Neighbours
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem
-from clusterops.plan import also_read, build_plan, may_differ, neighbourhood, prepare
+from clusterops.plan import also_read, bereft, build_plan, may_differ, neighbourhood, prepare
 from clusterops.ports import Cluster
 
 NORTH_ALPHA = "north/alpha"
@@ -207,6 +207,7 @@ async def read_and_plan(
         live=live,
         inventory=inventory,
         predictions=predictions,
+        remainders=await predict_removals(cluster, bereft(prepared, live) if dry_run else ()),
         neighbours=neighbours,
         permits=permits,
     )

@@ -8,6 +8,6 @@ Read first: execute.py, write.py, inventory.py.
 
 from clusterops.apply.execute import apply_plan, needs_replan
 from clusterops.apply.inventory import InventoryStore, new_entries
-from clusterops.apply.predict import predict
+from clusterops.apply.predict import predict, predict_removals
 
-__all__ = ["InventoryStore", "apply_plan", "needs_replan", "new_entries", "predict"]
+__all__ = ["InventoryStore", "apply_plan", "needs_replan", "new_entries", "predict", "predict_removals"]

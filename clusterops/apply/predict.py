@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Collection, Iterable, Mapping
+from typing import Any
 
 from clusterops.errors import ClusterOpsError, TransientError
 from clusterops.model.key import ObjectKey
@@ -45,9 +46,34 @@ async def predict(
     return dict(task.result() for task in tasks)
 
 
-async def _dry_run(cluster: Cluster, manifest: Manifest, *, uid: str, force: bool) -> LiveObject | Problem:
+async def predict_removals(
+    cluster: Cluster, bodies: Iterable[Mapping[str, Any]], *, concurrency: int = 16
+) -> dict[ObjectKey, LiveObject | Problem]:
+    """What the server makes of objects without the fields of ``plan.bereft``: some it sets anew, by default.
+
+    Dry runs; raises TransientError when the API server cannot be asked.
+    """
+    gate = asyncio.Semaphore(concurrency)
+
+    async def one(body: Mapping[str, Any]) -> tuple[ObjectKey, LiveObject | Problem]:
+        async with gate:
+            return ObjectKey.of(body), await _answered(cluster.replace(body, dry_run=True))
+
     try:
-        return await cluster.apply(manifest.body, uid=uid, force=force, dry_run=True)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(body), name=f"dry-run {ObjectKey.of(body)}") for body in bodies]
+    except* ClusterOpsError as failures:
+        raise _first(failures) from failures
+    return dict(task.result() for task in tasks)
+
+
+async def _dry_run(cluster: Cluster, manifest: Manifest, *, uid: str, force: bool) -> LiveObject | Problem:
+    return await _answered(cluster.apply(manifest.body, uid=uid, force=force, dry_run=True))
+
+
+async def _answered(asked: Awaitable[LiveObject]) -> LiveObject | Problem:
+    try:
+        return await asked
     except TransientError as error:
         if error.code == "object-changed":
             return Problem.of(error)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from clusterops.apply import predict
+from clusterops.apply import predict, predict_removals
 from clusterops.controller.records import Record
 from clusterops.controller.work import Doors, Work
 from clusterops.errors import ClusterOpsError
@@ -18,7 +18,7 @@ from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.neighbours import NOBODY, Neighbours, Query
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem
-from clusterops.plan import Prepared, also_read, build_plan, may_differ, neighbourhood, prepare
+from clusterops.plan import Prepared, also_read, bereft, build_plan, may_differ, neighbourhood, prepare
 from clusterops.ports import Cluster
 
 ROUNDS: Final = 6
@@ -40,6 +40,7 @@ async def plan_target(
         forced=[key for key, one in prepared.wanted.items() if one.takes],
         concurrency=doors.concurrency,
     )
+    remainders = await predict_removals(doors.cluster, bereft(prepared, live), concurrency=doors.concurrency)
     plan = build_plan(
         target=work.target,
         revision=work.revision,
@@ -47,6 +48,7 @@ async def plan_target(
         live=live,
         inventory=inventory,
         predictions=predictions,
+        remainders=remainders,
         neighbours=await _look_around(doors.cluster, prepared, live, inventory),
         permits=work.permits(doors.clock.now()),
         coming=coming,

@@ -140,9 +140,10 @@ class KubeCluster:
         resource = await self._resource_of(body)
         return await self._write(wire.create_request(resource, body, field_manager=FIELD_MANAGER), resource)
 
-    async def replace(self, body: Mapping[str, Any]) -> LiveObject:
+    async def replace(self, body: Mapping[str, Any], *, dry_run: bool = False) -> LiveObject:
         resource = await self._resource_of(body)
-        return await self._write(wire.replace_request(resource, body, field_manager=FIELD_MANAGER), resource)
+        request = wire.replace_request(resource, body, field_manager=FIELD_MANAGER, dry_run=dry_run)
+        return await self._write(request, resource)
 
     async def delete(self, key: ObjectKey, *, uid: str, resource_version: str) -> None:
         resource = await self._served(key)

@@ -150,9 +150,11 @@ def create_request(resource: Resource, body: Mapping[str, Any], *, field_manager
     )
 
 
-def replace_request(resource: Resource, body: Mapping[str, Any], *, field_manager: str) -> Request:
-    query = {"fieldManager": field_manager, "fieldValidation": STRICT}
-    return _on_object("replace", "PUT", resource, ObjectKey.of(body), query, body=encode(body), writes=True)
+def replace_request(
+    resource: Resource, body: Mapping[str, Any], *, field_manager: str, dry_run: bool = False
+) -> Request:
+    query = {"fieldManager": field_manager, "fieldValidation": STRICT, "dryRun": "All" if dry_run else ""}
+    return _on_object("replace", "PUT", resource, ObjectKey.of(body), query, body=encode(body), writes=not dry_run)
 
 
 def delete_request(resource: Resource, key: ObjectKey, *, uid: str, resource_version: str) -> Request:

@@ -6,7 +6,7 @@ Never: I/O, clocks, secret values in a field change; a prune when anything could
 Read first: build.py, prepare.py, fields.py, prune.py.
 """
 
-from clusterops.plan.build import build_plan, may_differ, neighbourhood
+from clusterops.plan.build import bereft, build_plan, may_differ, neighbourhood
 from clusterops.plan.fields import diff
 from clusterops.plan.prepare import Prepared, also_read, prepare
 from clusterops.plan.text import plan_to_json, plan_to_markdown, plan_to_text, summarise
@@ -14,6 +14,7 @@ from clusterops.plan.text import plan_to_json, plan_to_markdown, plan_to_text, s
 __all__ = [
     "Prepared",
     "also_read",
+    "bereft",
     "build_plan",
     "diff",
     "may_differ",

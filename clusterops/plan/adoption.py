@@ -14,6 +14,7 @@ from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, FieldChange
 from clusterops.model.problem import Problem, Retry
+from clusterops.plan.bodies import without
 from clusterops.plan.fields import comparable
 from clusterops.plan.leaves import Leaf, Path, leaves, merged_tree, owned
 
@@ -72,13 +73,26 @@ def removals(manifest: Manifest, found: LiveObject, names: Collection[str]) -> d
     return {path: leaf for path, leaf in gone.items() if not any(path[:n] in gone for n in range(len(path)))}
 
 
-def removed(going: Mapping[Path, Leaf]) -> tuple[FieldChange, ...]:
-    """The removals as rows of a plan, without what is mere bookkeeping."""
-    return tuple(
-        FieldChange(pointer=leaf.pointer, before=leaf.value, after=MISSING)
-        for leaf in going.values()
+def without_removals(manifest: Manifest, found: LiveObject, names: Collection[str]) -> Mapping[str, Any]:
+    """The live object as the server would find it right after the removals."""
+    gone = [leaf.pointer for leaf in removals(manifest, found, names).values()]
+    return without(found.body, gone) if gone else found.body
+
+
+def removed(
+    going: Mapping[Path, Leaf], found: LiveObject, remainder: LiveObject | Problem | None
+) -> tuple[FieldChange, ...]:
+    """The removals as rows of a plan, without what is mere bookkeeping, and what the server sets to the same again.
+
+    ``remainder`` is what it makes of `without_removals`; without that, every removal is a row.
+    """
+    after = leaves(comparable(remainder.body), merged_tree(found.managers)) if isinstance(remainder, LiveObject) else {}
+    rows = [
+        FieldChange(pointer=leaf.pointer, before=leaf.value, after=after[path].value if path in after else MISSING)
+        for path, leaf in going.items()
         if not is_bookkeeping(leaf.pointer)
-    )
+    ]
+    return tuple(row for row in rows if row.after is MISSING or row.after != row.before)
 
 
 def is_bookkeeping(pointer: str) -> bool:

@@ -19,6 +19,7 @@ from clusterops.model.neighbours import NOBODY, Neighbours, Query
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.plan import generations, impact, rules, users
+from clusterops.plan.adoption import without_removals
 from clusterops.plan.annotations import left_alone
 from clusterops.plan.decide import Situation, decide, refuse
 from clusterops.plan.dismantling import deletion_of
@@ -39,6 +40,13 @@ def may_differ(prepared: Prepared, live: LiveSet) -> tuple[Manifest, ...]:
     sent = [one.rehearsed for one in prepared.wanted.values()]
     found = [(manifest, live.found(manifest.key)) for manifest in sent]
     return tuple(manifest for manifest, there in found if there is not None and _may_differ(manifest, there))
+
+
+def bereft(prepared: Prepared, live: LiveSet) -> tuple[Mapping[str, Any], ...]:
+    """Objects to be adopted, without the fields that this removes: whether that changes anything, the server knows."""
+    found = [(one, live.found(key)) for key, one in prepared.wanted.items() if one.adopts]
+    bodies = [(there, without_removals(one.rehearsed, there, one.adopts)) for one, there in found if there is not None]
+    return tuple(body for there, body in bodies if body != there.body)
 
 
 def neighbourhood(
@@ -77,6 +85,7 @@ def build_plan(
     live: LiveSet,
     inventory: Inventory,
     predictions: Mapping[ObjectKey, LiveObject | Problem],
+    remainders: Mapping[ObjectKey, LiveObject | Problem] = MappingProxyType({}),
     neighbours: Neighbours = NOBODY,
     coming: Mapping[ObjectKey, Manifest] = MappingProxyType({}),
     permits: Permits = NO_PERMITS,
@@ -85,8 +94,9 @@ def build_plan(
 
     ``live`` holds every key of ``prepared``, of ``inventory`` and of ``also_read``; one that is missing counts as
     unreadable. ``predictions`` are the answers of the dry runs of ``may_differ``; without one, the difference at first
-    sight counts. ``neighbours`` answer ``neighbourhood``; ``coming`` is what targets of the same commit render that are
-    applied before this one. A rendered set that no file was read for
+    sight counts. ``remainders`` are the answers to ``bereft``; without one, every removal counts. ``neighbours``
+    answer ``neighbourhood``; ``coming`` is what targets of the same commit render that are applied before this one.
+    A rendered set that no file was read for
     (``manifest.empty_set``) is a target that is gone from git; any other empty one holds everything.
     O(objects * references).
     """
@@ -97,6 +107,7 @@ def build_plan(
         live=live,
         inventory=inventory,
         predictions=predictions,
+        remainders=remainders,
         neighbours=neighbours,
         permits=permits,
     )

@@ -54,6 +54,7 @@ class Situation:
     live: LiveSet
     inventory: Inventory
     predictions: Mapping[ObjectKey, Prediction] = field(default_factory=dict)
+    remainders: Mapping[ObjectKey, Prediction] = field(default_factory=dict)
     neighbours: Neighbours = NOBODY
     permits: Permits = NO_PERMITS
 
@@ -80,16 +81,16 @@ def decide(manifest: Manifest, situation: Situation) -> Change:
         action = Action.HOLD if refused.retry is Retry.BACKOFF else Action.REFUSE
         return Change(key=manifest.key, action=action, desired=manifest, live=found, reason=refused)
     row = _existing(manifest, found, situation.predictions.get(manifest.key))
-    return row if is_ours(found, situation.inventory) else _adopts(row, found)
+    return row if is_ours(found, situation.inventory) else _adopts(row, found, situation.remainders.get(found.key))
 
 
-def _adopts(row: Change, found: LiveObject) -> Change:
+def _adopts(row: Change, found: LiveObject, remainder: Prediction | None) -> Change:
     """What changes by becoming the successor of whoever applied it; what tools note about themselves is not told."""
     if row.desired is None or row.action not in {Action.UPDATE, Action.UNCHANGED}:
         return row
     names = predecessors(found)
     fields = tuple(field for field in row.fields if field.pointer and not is_bookkeeping(field.pointer))
-    gone = masked(row.desired.body, removed(removals(row.desired, found, names)))
+    gone = masked(row.desired.body, removed(removals(row.desired, found, names), found, remainder))
     return replace(row, action=Action.ADOPT, fields=(*fields, *gone))
 
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from clusterops.model.impact import Impact, ImpactClass, PoolImpact
 from clusterops.model.plan import MISSING, Action, Change, FieldChange, Left, Plan
-from clusterops.plan.fields import is_sensitive
 from clusterops.plan.machines import (
     cause_words,
     impact_to_json,
@@ -138,7 +137,6 @@ def _of_owners(change: Change) -> Iterator[str]:
         yield f"{left.pointer}  git {_shown(left.git)}, live {_shown(left.live)}, not sent: {left.why} ({left.manager})"
     for handed in change.hands_over:
         yield f"{handed.pointer}  stays {_shown(handed.value)}, kept by {handed.manager} as git lets go of it"
-    yield from (f"      {line}" for line in _owner_lines(change))
 
 
 def _impact_lines(change: Change) -> Iterator[str]:
@@ -155,19 +153,6 @@ def _impact_lines(change: Change) -> Iterator[str]:
     yield from (
         f"note: {note}" for note in dict.fromkeys((*impact.notes, *(pool.note for pool in impact.pools))) if note
     )
-
-
-def _owner_lines(change: Change) -> Iterator[str]:
-    for left in change.left:
-        values = f", git {_shown(left.git)}, live {_shown(left.live)}"
-        yield f"left to {left.manager}: {left.pointer} ({left.why}{'' if _secret(change, left.pointer) else values})"
-    yield from (f"takes {taken.pointer} from {taken.manager}" for taken in change.takes)
-    for over in change.hands_over:
-        yield f"hands over {over.pointer} = {_shown(over.value)}"
-
-
-def _secret(change: Change, pointer: str) -> bool:
-    return is_sensitive(change.key, pointer)
 
 
 def _owner(field: FieldChange) -> str:
@@ -188,12 +173,6 @@ def _json_change(change: Change) -> dict[str, Any]:
         row["uid"] = change.live.uid
     if change.impact is not None:
         row["impact"] = impact_to_json(change.impact)
-    if change.left:
-        row["left"] = [{"pointer": one.pointer, "manager": one.manager, "why": one.why} for one in change.left]
-    if change.takes:
-        row["takes"] = [{"pointer": one.pointer, "manager": one.manager} for one in change.takes]
-    if change.hands_over:
-        row["handsOver"] = [{"pointer": one.pointer, "manager": one.manager} for one in change.hands_over]
     if change.fields:
         row["fields"] = [_json_field(field) for field in change.fields]
     if change.takes:
@@ -235,7 +214,7 @@ def _folded(plan: Plan, changed: list[Change]) -> Iterator[str]:
         told = short_words(change.impact) if change.impact and change.writes else ""
         why = f"  {change.reason.code}" if change.reason else ""
         yield f"  {change.action} {change.key.label}{why}{f'  {told}' if told else ''}"
-        yield from (f"  {_fenced(line)}" for line in (*_impact_lines(change), *_owner_lines(change)))
+        yield from (f"  {_fenced(line)}" for line in _impact_lines(change))
         for field in change.fields:
             yield from _diff_lines(field)
         for line in _of_owners(change):
