@@ -71,5 +71,14 @@ def finalizer_owner(finalizer: str, key: ObjectKey) -> str:
         if finalizer.endswith(suffix):
             name = finalizer.removesuffix(suffix)
             return f"the {name} {owner}" if name and suffix.startswith(".") else owner
+    return _somebody(finalizer)
+
+
+def is_known(finalizer: str, key: ObjectKey) -> bool:
+    """Whether it belongs to Cluster API, one of its providers or Kubernetes."""
+    return finalizer_owner(finalizer, key) != _somebody(finalizer)
+
+
+def _somebody(finalizer: str) -> str:
     domain, slash, _ = finalizer.partition("/")
     return f"whoever serves {domain}" if slash or "." in domain else f"the controller that set {finalizer}"

@@ -57,11 +57,16 @@ class Stuck:
     key: ObjectKey
     finalizer: str
     owner: str
+    known: bool = True
+    """Whether it is a finalizer of Cluster API, a provider or Kubernetes."""
     since: datetime | None = None
+
+    def minutes(self, now: datetime) -> int:
+        return int((now - self.since).total_seconds() // 60) if self.since else 0
 
     def text(self, now: datetime, *, of: ObjectKey | None = None) -> str:
         """``OpenStackCluster fra1/search: finalizer … of …, for 2m``; no age in the first minute, nor ``of``'s name."""
-        minutes = int((now - self.since).total_seconds() // 60) if self.since else 0
+        minutes = self.minutes(now)
         age = f", for {_age(minutes)}" if minutes > 0 else ""
         label = "" if self.key == of else f"{self.key.label}: "
         return f"{label}finalizer {self.finalizer} of {self.owner}{age}"
@@ -89,8 +94,14 @@ class Deletion:
         if self.key:
             parts.append(f"key {self.key}")
         if self.stuck is not None and self.step is not Step.HOOK:
-            parts.append(self.stuck.text(now, of=self.subject if self.step is Step.REMAINDER else None))
+            parts += self._held(self.stuck, now)
         return ", ".join(parts) + (f" ({self.reason})" if self.reason else "")
+
+    def _held(self, stuck: Stuck, now: datetime) -> list[str]:
+        """A controller at work has a finalizer too: it is told of once it takes long, or is nobody's we know."""
+        if stuck.known and stuck.minutes(now) < 1:
+            return [stuck.key.label] if self.step is Step.INFRASTRUCTURE else []
+        return [stuck.text(now, of=self.subject if self.step is Step.REMAINDER else None)]
 
 
 _WORDS: Final = {

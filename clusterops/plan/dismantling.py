@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from clusterops.capi.deletion import finalizer_owner, step_of
+from clusterops.capi.deletion import finalizer_owner, is_known, step_of
 from clusterops.capi.kinds import is_cluster, is_control_plane, is_infrastructure, is_pool
 from clusterops.model.deletion import Deletion, Step, Stuck
 from clusterops.model.live import LiveObject
@@ -76,7 +76,13 @@ def _stuck(objects: Iterable[LiveObject]) -> Stuck | None:
     first = min(held, key=lambda one: (str(one.body["metadata"]["deletionTimestamp"]), one.key))
     finalizer = str(first.body["metadata"]["finalizers"][0])
     since = _parsed(str(first.body["metadata"]["deletionTimestamp"]))
-    return Stuck(key=first.key, finalizer=finalizer, owner=finalizer_owner(finalizer, first.key), since=since)
+    return Stuck(
+        key=first.key,
+        finalizer=finalizer,
+        owner=finalizer_owner(finalizer, first.key),
+        known=is_known(finalizer, first.key),
+        since=since,
+    )
 
 
 def _parsed(text: str) -> datetime | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from clusterops.controller.due import GONE, Due, Memory, counts_of, find_due, gone_target, inputs_of
 from clusterops.controller.work import Work
+from clusterops.model.deletion import DeletionKey
 from clusterops.model.fleet import Target
 from clusterops.model.inventory import empty_inventory
 from clusterops.model.manifest import RenderedSet
@@ -134,3 +136,32 @@ def test_a_pass_begun_is_no_settled_one() -> None:
     memory = passed(A).before(one)
     assert (memory.settled, memory.inputs, memory.revision) == (False, "new", "main@2222222")
     assert memory.after(one, draft(A.name, revision="main@2222222", stage=Stage.DONE)).settled
+
+
+def test_a_second_key_makes_its_target_due_in_git_or_gone() -> None:
+    key = DeletionKey(path="deletions/b.yaml", target="north/b", uid="u", reason="r", expires=date(2026, 11, 28))
+    snapshot = work(A, revision("2")).snapshot
+    for gone in ((), (B,)):
+        mine = {each.name: each for each in (A, B) if each not in gone}
+        inputs = GONE if gone else passed(B).inputs
+        memories = {"north/a": passed(A), "north/b": passed(B, inputs=inputs, code="deletion-needs-second-key")}
+        plain = find_due(fleet(*mine.values()), mine, memories, snapshot, Fingerprints(), gone=gone)
+        keyed = replace(fleet(*mine.values()), deletions=(key,))
+        found = find_due(keyed, mine, memories, snapshot, Fingerprints(), gone=gone)
+        assert ([each.target.name for each in plain], [each.target.name for each in found]) == ([], ["north/b"])
+
+
+def test_what_is_deleted_is_due_only_when_git_has_it_again() -> None:
+    deleted = passed(B, inputs="deleted with its key", deleted=True)
+    assert due({"north/a": passed(A), "north/b": deleted}, Fingerprints(), A, gone=(B,)) == {}
+    assert set(due({"north/a": passed(A), "north/b": deleted}, Fingerprints(), A, B)) == {"north/b"}
+    assert counts_of({"north/a": passed(A), "north/b": deleted}, {"north/a": A}).orphaned == 0
+
+
+def test_what_a_budget_stopped_is_due_when_the_policy_moves() -> None:
+    stopped = passed(B, settled=False, code="budget-machines-replaced")
+    memories = {"north/a": passed(A), "north/b": stopped}
+    snapshot, mine = work(A, revision("2")).snapshot, {"north/a": A, "north/b": B}
+    for moved, expected in ((False, []), (True, ["north/b"])):
+        found = find_due(fleet(A, B), mine, memories, snapshot, Fingerprints(), gone=(), policy_moved=moved)
+        assert [each.target.name for each in found] == expected
