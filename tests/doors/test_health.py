@@ -59,7 +59,7 @@ class Fleet:
         wanted = [body("v1", "Namespace", self.namespace, None), *bodies]
         return await read_and_plan(self.cluster, wanted, self.inventory)
 
-    async def settle(self, deadline_s: float = 240.0) -> None:
+    async def settle(self, deadline_s: float = 400.0) -> None:
         self.history = []
         report = await wait_settled(
             self.cluster, self.keys, deadline_s=deadline_s, clock=CLOCK, on_change=self._changed

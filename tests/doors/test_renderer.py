@@ -54,14 +54,14 @@ class Api:
         return body
 
     def wait_served(self, path: str) -> None:
-        for _ in range(100):
+        for _ in range(2400):
             if self.request("GET", path, "")[0] == 200:
                 return
             time.sleep(0.05)
         raise AssertionError(f"{path} is not served")
 
     def request(self, method: str, path: str, text: str) -> tuple[int, Any]:
-        connection = http.client.HTTPSConnection(self._host, context=self._tls, timeout=20)
+        connection = http.client.HTTPSConnection(self._host, context=self._tls, timeout=60)
         try:
             connection.request(method, path, text.encode(), {"Content-Type": "application/apply-patch+yaml"})
             answer = connection.getresponse()

@@ -47,7 +47,7 @@ class Bench:
     def __init__(self, folder: Path, origin: Origin, url: str) -> None:
         self.folder = folder
         self.origin = origin
-        self.settings = RepositorySettings(url=url, token=SecretText(TOKEN), timeout_s=5.0, connect_timeout_s=2.0)
+        self.settings = RepositorySettings(url=url, token=SecretText(TOKEN), timeout_s=60.0, connect_timeout_s=30.0)
         self.network = NetworkSettings()
         self.clock = FakeClock()
         self.log = io.StringIO()

@@ -54,7 +54,7 @@ def send(sandbox: Sandbox, request: urllib.request.Request) -> Any:
     tls = ssl.create_default_context(cafile=str(sandbox.ca_file))
     tls.load_cert_chain(sandbox.cert_file, sandbox.key_file)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls))
-    with opener.open(request, timeout=30) as answer:
+    with opener.open(request, timeout=60) as answer:
         return json.load(answer)
 
 
@@ -340,7 +340,7 @@ async def test_a_cluster_lives_and_goes_with_all_it_had_and_only_loopback_listen
         apply(capi_sandbox, _COLLECTIONS[item["kind"]], item)
     cluster = f"{_COLLECTIONS['Cluster']}/alpha"
     machines = "/apis/cluster.x-k8s.io/v1beta2/namespaces/sandboxed/machines"
-    await eventually(lambda: _is_available(get(capi_sandbox, cluster)), within_s=180)
+    await eventually(lambda: _is_available(get(capi_sandbox, cluster)), within_s=400)
     assert len(get(capi_sandbox, machines)["items"]) == 3
 
     places = {name: listening(pid) for name, pid in capi_held.sandbox.pids.items()}
@@ -354,11 +354,11 @@ async def test_a_cluster_lives_and_goes_with_all_it_had_and_only_loopback_listen
     send(capi_sandbox, urllib.request.Request(capi_sandbox.server + cluster, method="DELETE"))
     secrets = "/api/v1/namespaces/sandboxed/secrets"
     assert get(capi_sandbox, secrets)["items"]
-    await eventually(lambda: not get(capi_sandbox, secrets)["items"], within_s=120)
+    await eventually(lambda: not get(capi_sandbox, secrets)["items"], within_s=400)
     namespace = f"{capi_sandbox.server}/api/v1/namespaces/sandboxed"
     send(capi_sandbox, urllib.request.Request(namespace, method="DELETE"))
     names = "/api/v1/namespaces"
-    await eventually(lambda: "sandboxed" not in _names(get(capi_sandbox, names)), within_s=60)
+    await eventually(lambda: "sandboxed" not in _names(get(capi_sandbox, names)), within_s=400)
 
 
 def _is_available(cluster: Mapping[str, Any]) -> bool:

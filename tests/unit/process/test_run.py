@@ -16,7 +16,7 @@ ENV = {"PATH": "/usr/bin:/bin"}
 
 async def _gone(pid: int) -> bool:
     found = identify(pid)
-    return found is None or await wait_gone(found, timeout_s=5)
+    return found is None or await wait_gone(found, timeout_s=60)
 
 
 async def test_outputs_and_exit_code_are_returned_not_raised() -> None:
@@ -70,7 +70,7 @@ async def test_a_timeout_kills_the_whole_group(tmp_path: Path) -> None:
     note = tmp_path / "pids"
     script = f"sleep 600 & echo $$ $! > {note}; wait"
     with pytest.raises(TransientError) as caught:
-        await run(["sh", "-c", script], env=ENV, limits=Limits(timeout_s=0.5))
+        await run(["sh", "-c", script], env=ENV, limits=Limits(timeout_s=2))
     assert caught.value.code == "process-timeout"
     for pid in note.read_text().split():
         assert await _gone(int(pid))
@@ -79,7 +79,7 @@ async def test_a_timeout_kills_the_whole_group(tmp_path: Path) -> None:
 async def test_a_child_that_outlives_its_parent_and_holds_the_output_is_killed_too(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     with pytest.raises(TransientError):
-        await run(["sh", "-c", f"sleep 600 & echo $! > {note}"], env=ENV, limits=Limits(timeout_s=0.5))
+        await run(["sh", "-c", f"sleep 600 & echo $! > {note}"], env=ENV, limits=Limits(timeout_s=2))
     assert await _gone(int(note.read_text()))
 
 
