@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from clusterops.capi.kinds import is_template
 from clusterops.capi.managers import Kin, kin, tool
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
@@ -50,10 +51,16 @@ def armed(found: LiveObject) -> Problem | None:
     )
 
 
-def predecessors(found: LiveObject) -> tuple[str, ...]:
-    """Managers whose entries become ours, ordered: people's, their tools', and unknown ones'; never a controller's."""
-    names = {one.name for one in found.managers if one.subresource != "status"}
-    return tuple(sorted(name for name in names if kin(name) in {Kin.PERSON, Kin.UNKNOWN}))
+def predecessors(manifest: Manifest, found: LiveObject) -> tuple[str, ...]:
+    """Managers whose entries become ours, ordered: people's, their tools', and unknown ones'; never a controller's.
+
+    None of a template with content that git does not set: to remove that is another content, and adopting is no edit.
+    """
+    managers = {one.name for one in found.managers if one.subresource != "status"}
+    names = tuple(sorted(name for name in managers if kin(name) in {Kin.PERSON, Kin.UNKNOWN}))
+    if is_template(found.key) and any(path[0] == "f:spec" for path in removals(manifest, found, names)):
+        return ()
+    return names
 
 
 def removals(manifest: Manifest, found: LiveObject, names: Collection[str]) -> dict[Path, Leaf]:

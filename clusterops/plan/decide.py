@@ -88,7 +88,7 @@ def _adopts(row: Change, found: LiveObject, remainder: Prediction | None) -> Cha
     """What changes by becoming the successor of whoever applied it; what tools note about themselves is not told."""
     if row.desired is None or row.action not in {Action.UPDATE, Action.UNCHANGED}:
         return row
-    names = predecessors(found)
+    names = predecessors(row.desired, found)
     fields = tuple(field for field in row.fields if field.pointer and not is_bookkeeping(field.pointer))
     gone = masked(row.desired.body, removed(removals(row.desired, found, names), found, remainder))
     return replace(row, action=Action.ADOPT, fields=(*fields, *gone))

@@ -49,7 +49,7 @@ def sketch_of(manifest: Manifest) -> Sketch:
 
 def _adopted(wanted: Wanted, found: LiveObject) -> Wanted:
     """From people and their tools every field is taken; a controller keeps what it set."""
-    names = predecessors(found)
+    names = predecessors(wanted.manifest, found)
     hands_over = handed_over(wanted.manifest, found, adopts=names)
     rows = contested(wanted.manifest, found)
     kept = [row for row in rows if set(row.owners) - set(names)]

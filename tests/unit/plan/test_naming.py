@@ -298,3 +298,26 @@ def test_an_edit_by_hand_rotates_nothing() -> None:
 
     world.cluster.edit(key, change, manager="kubectl-edit")
     assert not world.plan(cluster_bodies()).count(Action.ROTATE)
+
+
+def apply_by_hand(world: World, one: dict[str, Any]) -> None:
+    def change(raw: dict[str, Any]) -> None:
+        raw.update(copy.deepcopy(one))
+        raw["metadata"] = {field: one["metadata"][field] for field in ("name", "namespace")}
+
+    world.cluster.edit(ObjectKey.of(one), change, manager="kubectl")
+
+
+def test_adopting_a_template_leaves_content_that_git_does_not_set() -> None:
+    """To remove it would be an edit: refused by a webhook, or a rollout that nobody asked for."""
+    world = World()
+    for one in edited(cluster_bodies()):
+        apply_by_hand(world, one)
+    plan = world.plan(cluster_bodies())
+    template = next(change for change in rows(plan, "DevMachineTemplate") if change.key.name == POOL)
+    assert (template.action, template.adopts) == (Action.ADOPT, ())
+    assert not any(field.pointer.startswith("/spec") for field in template.fields)
+    assert {change.action for change in plan.changes} == {Action.ADOPT}
+    world.apply(plan)
+    assert world.cluster.objects[template.key]["spec"]["template"]["spec"]["edited"] == 1
+    assert not world.plan(cluster_bodies()).writes
