@@ -55,7 +55,7 @@ def live(at: ObjectKey, **status: Any) -> LiveObject:
     )
 
 
-def pool(owner: ObjectKey, kind: ImpactClass = ImpactClass.ROLLING, **counts: int) -> PoolImpact:
+def pool(owner: ObjectKey, kind: ImpactClass = ImpactClass.ROLLING, **counts: Any) -> PoolImpact:
     home = ObjectKey(group=owner.group, kind="Cluster", namespace=owner.namespace, name="c")
     return PoolImpact(cluster=home, owner=owner, role=Role.WORKER, pool="general", kind=kind, **counts)
 
