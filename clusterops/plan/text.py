@@ -132,11 +132,11 @@ def _of_owners(change: Change) -> Iterator[str]:
         yield f"taken over from {', '.join(change.adopts)}"
     for taken in change.takes:
         if taken.manager not in change.adopts:
-            yield f"{taken.pointer}  taken from {taken.manager}"
+            yield f"takes {taken.pointer} from {taken.manager}"
     for left in change.left:
-        yield f"{left.pointer}  git {_shown(left.git)}, live {_shown(left.live)}, not sent: {left.why} ({left.manager})"
+        yield f"left to {left.manager}: {left.pointer} ({left.why}; git {_shown(left.git)}, live {_shown(left.live)})"
     for handed in change.hands_over:
-        yield f"{handed.pointer}  stays {_shown(handed.value)}, kept by {handed.manager} as git lets go of it"
+        yield f"hands over {handed.pointer} = {_shown(handed.value)}"
 
 
 def _impact_lines(change: Change) -> Iterator[str]:

@@ -187,7 +187,7 @@ class Lane:
             one["metadata"]["namespace"] = self.name
         return await read_and_plan(self.cluster, [body("v1", "Namespace", self.name, None), *wanted], self.inventory)
 
-    async def settle(self, deadline_s: float = 420.0) -> None:
+    async def settle(self, deadline_s: float = 1200.0) -> None:
         """Healthy, and still so after a while in which a controller that had missed something would have moved."""
         keys = tuple(self.inventory.entries)
         for _ in range(8):
@@ -199,7 +199,7 @@ class Lane:
             if again.settled and before == {one.uid for one in await self.machines()}:
                 return
 
-    async def _begun(self, before: Sequence[LiveObject], deadline_s: float = 180.0) -> None:
+    async def _begun(self, before: Sequence[LiveObject], deadline_s: float = 600.0) -> None:
         """Until a new Machine is there while an old one still is."""
         old = {one.uid for one in before}
         until = CLOCK.boottime_s() + deadline_s

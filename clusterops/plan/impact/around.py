@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from clusterops.capi.kinds import BOOTSTRAP, CLUSTER_NAME_LABEL, CORE, TOPOLOGY_OWNED_LABEL
 from clusterops.capi.references import cluster_of
@@ -18,11 +17,12 @@ MACHINE, MACHINE_SET = (CORE, "Machine"), (CORE, "MachineSet")
 KUBEADM_CONFIG = (BOOTSTRAP, "KubeadmConfig")
 
 
-@dataclass(frozen=True, slots=True)
 class Around:
     """Looks into the answers; what was never listed, or refused, is a Problem and never "none there"."""
 
-    neighbours: Neighbours
+    def __init__(self, neighbours: Neighbours) -> None:
+        self.neighbours = neighbours
+        self._by_cluster: dict[Query, dict[tuple[str | None, str], tuple[LiveObject, ...]]] = {}
 
     def of_cluster(self, kind: tuple[str, str], cluster: ObjectKey | None) -> tuple[LiveObject, ...] | Problem:
         """All objects of a kind that carry the cluster's name, by key; of no cluster, nobody knows any."""
@@ -31,13 +31,17 @@ class Around:
         for query in (cluster_query(kind, cluster), fleet_query(kind)):
             if query in self.neighbours:
                 found = self.neighbours[query]
-                return found if isinstance(found, Problem) else tuple(_belonging(found, cluster))
+                return found if isinstance(found, Problem) else self._belonging(query, found, cluster)
         return not_listed(kind[1], cluster)
 
-    def all_of(self, query: Query) -> tuple[LiveObject, ...] | Problem:
-        if query not in self.neighbours:
-            return not_listed(query.kind, None)
-        return self.neighbours[query]
+    def _belonging(self, query: Query, found: Iterable[LiveObject], cluster: ObjectKey) -> tuple[LiveObject, ...]:
+        """A list of all clusters is sorted into clusters once."""
+        if query not in self._by_cluster:
+            places: dict[tuple[str | None, str], list[LiveObject]] = {}
+            for one in found:
+                places.setdefault((one.key.namespace, one.labels.get(CLUSTER_NAME_LABEL, "")), []).append(one)
+            self._by_cluster[query] = {place: tuple(members) for place, members in places.items()}
+        return self._by_cluster[query].get((cluster.namespace, cluster.name), ())
 
 
 def cluster_query(kind: tuple[str, str], cluster: ObjectKey) -> Query:
@@ -87,9 +91,3 @@ def home_of(body: Body, clusters: Iterable[Body] = ()) -> ObjectKey | None:
             if home.namespace == key.namespace:
                 return home
     return None
-
-
-def _belonging(found: Iterable[LiveObject], cluster: ObjectKey) -> Iterator[LiveObject]:
-    for one in found:
-        if one.key.namespace == cluster.namespace and one.labels.get(CLUSTER_NAME_LABEL) == cluster.name:
-            yield one
