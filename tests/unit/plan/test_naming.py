@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from clusterops.model.manifest import Manifest
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.plan import plan_to_text
 from clusterops.plan.lineage import hashed, is_generation_of
+from clusterops.plan.naming import named_after
 from tests.fleet_objects import body, cluster_bodies, topology_bodies
 from tests.property.test_plan import Bodies, World
 
@@ -321,3 +323,15 @@ def test_adopting_a_template_leaves_content_that_git_does_not_set() -> None:
     world.apply(plan)
     assert world.cluster.objects[template.key]["spec"]["template"]["spec"]["edited"] == 1
     assert not world.plan(cluster_bodies()).writes
+
+
+def test_nothing_more_is_read_for_what_is_new_or_as_git_wants_it() -> None:
+    manifests = [Manifest.of(one) for one in cluster_bodies()]
+    world = World()
+    fresh = asyncio.run(world.cluster.read([one.key for one in manifests]))
+    assert named_after(manifests, fresh, world.inventory) == frozenset()
+    world = applied(cluster_bodies(), edited(cluster_bodies()))
+    wanted = [Manifest.of(one) for one in edited(cluster_bodies())]
+    keys = {one.key for one in wanted} | world.inventory.keys
+    live = asyncio.run(world.cluster.read(keys))
+    assert named_after(wanted, live, world.inventory) <= keys
