@@ -127,7 +127,10 @@ class Cluster(Protocol):
     async def create(self, body: Mapping[str, Any]) -> LiveObject:
         """Raises TransientError ``object-exists`` when it is there already."""
 
-    async def replace(self, body: Mapping[str, Any], *, dry_run: bool = False) -> LiveObject:
+    async def rehearse(self, live: LiveObject, body: Mapping[str, Any]) -> LiveObject:
+        """What the server would make of ``live`` edited to ``body``: a dry run, with no more rights than an apply."""
+
+    async def replace(self, body: Mapping[str, Any]) -> LiveObject:
         """PUT with the body's resourceVersion. Raises TransientError ``object-changed`` on a 409."""
 
     async def delete(self, key: ObjectKey, *, uid: str, resource_version: str) -> None:

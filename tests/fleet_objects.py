@@ -207,7 +207,7 @@ async def read_and_plan(
         live=live,
         inventory=inventory,
         predictions=predictions,
-        remainders=await predict_removals(cluster, bereft(prepared, live) if dry_run else ()),
+        remainders=await predict_removals(cluster, bereft(prepared, live) if dry_run else (), live),
         neighbours=neighbours,
         permits=permits,
     )

@@ -107,10 +107,11 @@ class ModelCluster:
             raise TransientError("object-exists", key.label, "is there already")
         return self.edit(key, lambda raw: raw.update(copy.deepcopy(dict(body))), manager="create")
 
-    async def replace(self, body: Mapping[str, Any], *, dry_run: bool = False) -> LiveObject:
-        if not dry_run:
-            raise NotImplementedError
+    async def rehearse(self, live: LiveObject, body: Mapping[str, Any]) -> LiveObject:
         return LiveObject.of(copy.deepcopy(dict(body)))
+
+    async def replace(self, body: Mapping[str, Any]) -> LiveObject:
+        raise NotImplementedError
 
     async def delete(self, key: ObjectKey, *, uid: str, resource_version: str) -> None:
         self.before_write("delete", key)

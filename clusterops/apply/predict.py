@@ -47,7 +47,7 @@ async def predict(
 
 
 async def predict_removals(
-    cluster: Cluster, bodies: Iterable[Mapping[str, Any]], *, concurrency: int = 16
+    cluster: Cluster, bodies: Iterable[Mapping[str, Any]], live: LiveSet, *, concurrency: int = 16
 ) -> dict[ObjectKey, LiveObject | Problem]:
     """What the server makes of objects without the fields of ``plan.bereft``: some it sets anew, by default.
 
@@ -55,13 +55,14 @@ async def predict_removals(
     """
     gate = asyncio.Semaphore(concurrency)
 
-    async def one(body: Mapping[str, Any]) -> tuple[ObjectKey, LiveObject | Problem]:
+    async def one(there: LiveObject, body: Mapping[str, Any]) -> tuple[ObjectKey, LiveObject | Problem]:
         async with gate:
-            return ObjectKey.of(body), await _answered(cluster.replace(body, dry_run=True))
+            return there.key, await _answered(cluster.rehearse(there, body))
 
+    found = [(live.found(ObjectKey.of(body)), body) for body in bodies]
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(body), name=f"dry-run {ObjectKey.of(body)}") for body in bodies]
+            tasks = [group.create_task(one(there, body)) for there, body in found if there is not None]
     except* ClusterOpsError as failures:
         raise _first(failures) from failures
     return dict(task.result() for task in tasks)

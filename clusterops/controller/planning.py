@@ -40,7 +40,7 @@ async def plan_target(
         forced=[key for key, one in prepared.wanted.items() if one.takes],
         concurrency=doors.concurrency,
     )
-    remainders = await predict_removals(doors.cluster, bereft(prepared, live), concurrency=doors.concurrency)
+    remainders = await predict_removals(doors.cluster, bereft(prepared, live), live, concurrency=doors.concurrency)
     plan = build_plan(
         target=work.target,
         revision=work.revision,

@@ -140,10 +140,13 @@ class KubeCluster:
         resource = await self._resource_of(body)
         return await self._write(wire.create_request(resource, body, field_manager=FIELD_MANAGER), resource)
 
-    async def replace(self, body: Mapping[str, Any], *, dry_run: bool = False) -> LiveObject:
+    async def rehearse(self, live: LiveObject, body: Mapping[str, Any]) -> LiveObject:
+        resource = await self._resource_of(live.body)
+        return await self._write(wire.rehearsal_request(resource, live, body, field_manager=FIELD_MANAGER), resource)
+
+    async def replace(self, body: Mapping[str, Any]) -> LiveObject:
         resource = await self._resource_of(body)
-        request = wire.replace_request(resource, body, field_manager=FIELD_MANAGER, dry_run=dry_run)
-        return await self._write(request, resource)
+        return await self._write(wire.replace_request(resource, body, field_manager=FIELD_MANAGER), resource)
 
     async def delete(self, key: ObjectKey, *, uid: str, resource_version: str) -> None:
         resource = await self._served(key)

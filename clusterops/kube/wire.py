@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from clusterops.model.managers import to_body
 JSON: Final = "application/json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 """JSON is YAML, and the server reads it some thirty times faster than we could write YAML."""
+JSON_PATCH: Final = "application/json-patch+json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 STRICT: Final = "Strict"
 """A field that the server does not know is an error: pruned silently, a typo would look applied.
@@ -150,11 +151,29 @@ def create_request(resource: Resource, body: Mapping[str, Any], *, field_manager
     )
 
 
-def replace_request(
-    resource: Resource, body: Mapping[str, Any], *, field_manager: str, dry_run: bool = False
-) -> Request:
-    query = {"fieldManager": field_manager, "fieldValidation": STRICT, "dryRun": "All" if dry_run else ""}
-    return _on_object("replace", "PUT", resource, ObjectKey.of(body), query, body=encode(body), writes=not dry_run)
+def rehearsal_request(resource: Resource, live: LiveObject, body: Mapping[str, Any], *, field_manager: str) -> Request:
+    """``live`` edited to ``body``, as a dry run. A JSON patch: a PUT would need the right to update."""
+    edits = [{"op": "test", "path": "/metadata/uid", "value": live.uid}, *_edits("", live.body, body)]
+    query = {"fieldManager": field_manager, "dryRun": "All"}
+    return _on_object(
+        "edit", "PATCH", resource, live.key, query, body=json.dumps(edits).encode(), content_type=JSON_PATCH
+    )
+
+
+def _edits(at: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Whole fields of the object and of its metadata."""
+    for name, value in old.items():
+        if name == "metadata" and not at:
+            yield from _edits("/metadata", value, new[name])
+        elif name not in new:
+            yield {"op": "remove", "path": f"{at}/{name}"}
+        elif new[name] != value:
+            yield {"op": "replace", "path": f"{at}/{name}", "value": new[name]}
+
+
+def replace_request(resource: Resource, body: Mapping[str, Any], *, field_manager: str) -> Request:
+    query = {"fieldManager": field_manager, "fieldValidation": STRICT}
+    return _on_object("replace", "PUT", resource, ObjectKey.of(body), query, body=encode(body), writes=True)
 
 
 def delete_request(resource: Resource, key: ObjectKey, *, uid: str, resource_version: str) -> Request:

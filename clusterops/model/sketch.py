@@ -43,8 +43,8 @@ class Sketch:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError for anything that no sketch's text is."""
-        kind, _, encoded = text.partition(":")
-        if kind not in {"fields", "paths"}:
+        kind, colon, encoded = text.partition(":")
+        if not colon or kind not in {"fields", "paths"}:
             raise ValueError(f"not a sketch: {text[:20]!r}")
         raw, step = base64.b64decode(encoded, validate=True), 2 * _HALF if kind == "fields" else _HALF
         if len(raw) % step:
