@@ -104,7 +104,7 @@ def _files(folder: Path) -> list[Path]:
 class Drop:
     """One commit and what must follow. ``files`` are set, ``path`` is removed; ``target`` is the cluster it is about.
 
-    ``code`` must stand in the plan's rows and, unless empty, the commit's plan status must be a failure with it;
+    ``code`` must stand in the plan's rows and, unless empty, the status ``context`` must be a failure with it;
     ``deletes`` are the only deletes that may follow; ``restored`` is put back afterwards.
     """
 
@@ -113,6 +113,7 @@ class Drop:
     code: str
     path: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
+    context: str = "clusterops/plan"
     deletes: tuple[str, ...] = ()
 
 
@@ -121,7 +122,13 @@ def drops(name: str) -> tuple[Drop, ...]:
     web, shop, chart = f"clusters/{name}/web", f"clusters/{name}/shop", f"clusters/{name}/chart/values.yaml"
     broken = b"version: v1.34.1\npools: {general: {repl"
     return (
-        Drop(title="a cluster's directory", target="shop", code="deletion-needs-second-key", path=shop),
+        Drop(
+            title="a cluster's directory",
+            target="shop",
+            code="deletion-needs-second-key",
+            context="clusterops/policy",
+            path=shop,
+        ),
         Drop(title="a Namespace", target="web", code="never-pruned", path=f"{web}/namespace.yaml"),
         Drop(title="a Secret in use", target="web", code="never-pruned", path=f"{web}/secret-used.yaml"),
         Drop(
@@ -277,12 +284,12 @@ class Dropping:
         )
 
     def _wrong(self, drop: Drop, followed: Followed, uids: Mapping[str, str]) -> Iterator[str]:
-        plan = followed.statuses.get("clusterops/plan", {})
+        verdict = followed.statuses.get(drop.context, {})
         wanted = "failure" if drop.code else "success"
-        if plan.get("state") != wanted:
-            yield f"clusterops/plan is {plan.get('state')} instead of {wanted}: {plan.get('text')}"
-        if drop.code and f"({drop.code})" not in plan.get("text", ""):
-            yield f"the plan status does not say {drop.code}: {plan.get('text')}"
+        if verdict.get("state") != wanted:
+            yield f"{drop.context} is {verdict.get('state')} instead of {wanted}: {verdict.get('text')}"
+        if drop.code and f"({drop.code})" not in verdict.get("text", ""):
+            yield f"{drop.context} does not say {drop.code}: {verdict.get('text')}"
         if not any(f"({drop.code})" in row if drop.code else "- prune" in row for row in followed.rows):
             yield f"no row of the plan says {drop.code or 'prune'}"
         deleted = [write for write in followed.writes if write.startswith("delete")]
