@@ -20,7 +20,7 @@ from clusterops.source.fleet.reader import FleetReader
 from clusterops.telemetry import Metrics
 from tests.fuzz.memory import Files, MemoryRepository
 
-_PATIENCE_S = 120.0
+_PATIENCE_S = 600.0
 
 
 class Heard:

@@ -27,7 +27,7 @@ from tests.stage import Api
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.tools]
 
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 NAMES = ("one", "two")
 ANSWERS: Mapping[str, str | Reply] = {
     "422": status_reply(422, "Invalid", "spec.x: Invalid value: never"),

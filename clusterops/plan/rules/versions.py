@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from clusterops.capi.kinds import is_cluster, is_control_plane, is_pool
 from clusterops.capi.versions import MINORS_BELOW, Version, goes_down, is_above, is_too_far_below, skips_minor
@@ -14,7 +15,7 @@ from clusterops.plan.rules.view import TOPOLOGY_VERSION, Path, View, at, body_of
 
 PLANE_VERSION: Path = ("spec", "version")
 POOL_VERSION: Path = ("spec", "template", "spec", "version")
-UNCHECKED = "unsafe.topology.cluster.x-k8s.io/disable-update-version-check"
+UNCHECKED: Final = "unsafe.topology.cluster.x-k8s.io/disable-update-version-check"
 """Annotation with which upstream lets a topology's version go anywhere. Source: api/core/v1beta2/common_types.go."""
 
 
