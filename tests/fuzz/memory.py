@@ -92,7 +92,9 @@ class ServingCluster(ModelCluster):
             return LiveObject.of(body)
         return await super().create(body)
 
-    async def replace(self, body: Mapping[str, Any]) -> LiveObject:
+    async def replace(self, body: Mapping[str, Any], *, dry_run: bool = False) -> LiveObject:
+        if dry_run:
+            return await super().replace(body, dry_run=True)
         key = ObjectKey.of(body)
         before = self.objects.get(key)
         if before is None or before["metadata"]["resourceVersion"] != body["metadata"].get("resourceVersion"):
