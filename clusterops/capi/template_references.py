@@ -32,11 +32,6 @@ class TemplateReference:
     path: tuple[Step, ...]
     template: ObjectKey
 
-    @property
-    def name_pointer(self) -> str:
-        """RFC 6901, of the template's name."""
-        return "".join(f"/{step}" for step in (*self.path, "name"))
-
 
 def follows_templates(key: ObjectKey) -> bool:
     """Whether another template behind its references is carried out by the owner.
