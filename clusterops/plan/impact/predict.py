@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from clusterops.capi.kinds import is_cluster, is_control_plane, is_pool, is_template
+from clusterops.capi.kinds import CORE, is_cluster, is_control_plane, is_pool, is_template
 from clusterops.capi.rollout.difference import Body, at
 from clusterops.capi.rollout.spelling import is_paused, replicas_of
 from clusterops.capi.rollout.topology import has_topology
 from clusterops.model.impact import Impact, ImpactClass, PoolImpact
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet
-from clusterops.model.neighbours import Neighbours
+from clusterops.model.neighbours import Neighbours, Query
 from clusterops.model.plan import MISSING, Action, Change
 from clusterops.model.problem import Problem
 from clusterops.plan.impact.around import MACHINE, Around, home_of
-from clusterops.plan.impact.classes import Reach, class_keys
+from clusterops.plan.impact.classes import ALL_CLUSTERS, Reach, class_keys, is_class
 from clusterops.plan.impact.lists import owners_in
 from clusterops.plan.impact.notes import notes
 from clusterops.plan.impact.owners import impact_of_owner, overlaid, owner_of, pool_name, role_of
@@ -132,8 +132,23 @@ def _impact(change: Change, outlook: Outlook, of_topologies: Sequence[PoolImpact
     pools = (*of_topologies, *_of_edit(change, change.live, outlook))
     if is_cluster(change.key) and _rehomed(change):
         return Impact.of(pools, least=ImpactClass.UNKNOWN, notes=["another control plane or infrastructure object"])
+    unseen = _unseen(change, outlook)
+    if unseen is not None:
+        return Impact.of(pools, least=ImpactClass.UNKNOWN, notes=[f"whom it reaches is not known: {unseen.text}"])
     least = ImpactClass.IN_PLACE if change.action in _EDITS else ImpactClass.NONE
     return Impact.of(pools, least=least, notes=notes(change, pools))
+
+
+def _unseen(change: Change, outlook: Outlook) -> Problem | None:
+    """Why nobody can say which clusters a class, or which classes a template, is for."""
+    answers = outlook.around.neighbours.answers
+    if is_class(change.key):
+        found = answers.get(ALL_CLUSTERS, ())
+    elif is_template(change.key):
+        found = answers.get(Query(group=CORE, kind="ClusterClass", namespace=change.key.namespace), ())
+    else:
+        return None
+    return found if isinstance(found, Problem) else None
 
 
 def _rehomed(change: Change) -> bool:

@@ -208,6 +208,14 @@ async def test_what_may_not_be_listed_is_unknown_and_counts_as_rolling() -> None
     assert "may replace 2 worker machines (not predictable)" in summarise(plan)
 
 
+async def test_a_class_whose_clusters_may_not_be_listed_is_unknown() -> None:
+    situation = await topology()
+    situation.one("ClusterClass")["spec"]["workers"]["machineDeployments"][0]["failureDomain"] = "a"
+    found = impact(await _plan_without(situation, "Cluster"), "ClusterClass")
+    assert found.kind is ImpactClass.UNKNOWN
+    assert "whom it reaches is not known" in found.notes[0]
+
+
 async def _plan_without(situation: Situation, kind: str) -> Plan:
     refused = Problem(code="api-forbidden", subject=kind, message="may not be listed")
     listed = situation.cluster.list_objects
