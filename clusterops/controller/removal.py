@@ -64,8 +64,8 @@ class Removal:
     def _ended(self, outcome: Outcome) -> Outcome:
         if outcome.plan is None or not (self._told or _forgot_cluster(outcome.plan)):
             return outcome
-        spent = [key.path for key in self.work.keys] if self.work.gone else []
-        return replace(outcome, deletion=gone_text(self._removed, spent))
+        spent = [key.path for key in self.work.keys]
+        return replace(outcome, deletion=gone_text(self._removed, spent) if self.work.gone else "")
 
     async def _tell(self, outcome: Outcome, deletion: Deletion) -> Outcome:
         """The FleetTarget and the commit hear of every new step, and of a stuck one once a minute."""
