@@ -34,6 +34,10 @@ class Sketch:
         known = self.leaves.get(_hash(list(path)))
         return known is not None and (not known or known == _hash(value))
 
+    def drops(self, before: Sketch) -> bool:
+        """Whether a field is set no more that was set ``before``."""
+        return not before.leaves.keys() <= self.leaves.keys()
+
     def __str__(self) -> str:
         """``fields:`` or, of a Secret, ``paths:``, then base64 of the sorted hashes, 8 or 4 bytes each."""
         values = any(self.leaves.values())

@@ -26,7 +26,6 @@ from clusterops.plan.dismantling import deletion_of
 from clusterops.plan.fields import comparable, diff, our_tree, ownership_differs
 from clusterops.plan.leaves import leaves, merged_tree, owned
 from clusterops.plan.naming import as_author_wrote
-from clusterops.plan.ownership import sketch_of
 from clusterops.plan.prepare import Prepared
 from clusterops.plan.prune import held_group, held_with_cluster, prunes
 from clusterops.plan.wanted import Wanted
@@ -134,7 +133,7 @@ def _row(wanted: Wanted, situation: Situation) -> Change:
         row,
         action=Action.UPDATE if wanted.hands_over and row.action is Action.UNCHANGED else row.action,
         desired=wanted.manifest,
-        applied=sketch_of(wanted.said or wanted.manifest),
+        applied=wanted.applied,
         written=wanted.written,
         takes=wanted.takes,
         left=wanted.left,

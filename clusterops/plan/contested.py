@@ -33,11 +33,13 @@ def contested(manifest: Manifest, found: LiveObject) -> tuple[Contested, ...]:
     """In document order. O(leaves * managers)."""
     body, tree = comparable(found.body), merged_tree(found.managers)
     there = leaves(body, tree)
-    theirs = {path: holding.owners for path, holding in holdings(found).items()}
+    wanted = leaves(comparable(manifest.body), tree)
+    other = {path: leaf for path, leaf in wanted.items() if not _equal(there.get(path), leaf)}
+    theirs = {path: holding.owners for path, holding in holdings(found).items()} if other else {}
     return tuple(
         Contested(path=path, pointer=leaf.pointer, git=leaf.value, live=_value(there, path), owners=owners)
-        for path, leaf in leaves(comparable(manifest.body), tree).items()
-        if not _equal(there.get(path), leaf) and (owners := _owners(path, leaf, theirs))
+        for path, leaf in other.items()
+        if (owners := _owners(path, leaf, theirs))
     )
 
 

@@ -32,7 +32,7 @@ from clusterops.plan.wanted import Wanted
 def settle_owners(wanted: Wanted, found: LiveObject | None, inventory: Inventory) -> Wanted:
     """The object without the fields that are not ours to send, and with those that are ours to take."""
     said = uncounted(wanted.manifest)
-    counted = replace(wanted, manifest=said, said=said)
+    counted = replace(wanted, manifest=said, applied=sketch_of(said))
     if found is None or found.deleting:
         return counted
     if not is_ours(found, inventory):
@@ -74,7 +74,7 @@ def _settled(wanted: Wanted, found: LiveObject, sketch: Sketch | None) -> Wanted
         wanted,
         manifest=_without(said, kept),
         takes=_taken(row for row in rows if row not in kept),
-        left=(*left, *_not_removed(said, found, sketch)),
+        left=(*left, *(_not_removed(said, found, sketch) if sketch and _drops(wanted, sketch) else ())),
         hands_over=hands_over,
         refused=misplaced(said, found, hands_over),
     )
@@ -104,10 +104,12 @@ def _at(pointer: str, said: Manifest) -> Iterator[tuple[Path, object]]:
             yield path, leaf.value
 
 
-def _not_removed(said: Manifest, found: LiveObject, sketch: Sketch | None) -> Iterator[Left]:
+def _drops(wanted: Wanted, before: Sketch) -> bool:
+    return wanted.applied is not None and wanted.applied.drops(before)
+
+
+def _not_removed(said: Manifest, found: LiveObject, sketch: Sketch) -> Iterator[Left]:
     """Fields that git set once and drops now, and that stay because somebody else owns them meanwhile."""
-    if sketch is None:
-        return
     body = comparable(found.body)
     sent = leaves(comparable(said.body), merged_tree(found.managers))
     still = {path[:length] for path in sent for length in range(len(path) + 1)}

@@ -8,6 +8,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import HandedOver, Left, Taken
 from clusterops.model.problem import Problem
+from clusterops.model.sketch import Sketch
 from clusterops.plan.bodies import with_leaf
 
 
@@ -16,8 +17,8 @@ class Wanted:
     """``manifest`` is sent, ``written`` is what git says; a rotated one follows the generation ``instead_of``.
 
     ``adopts`` are the field managers that it is taken over from; ``follows`` the templates, as git calls them, whose
-    new generation its references move to. ``said`` is ``manifest`` with the fields that are left to others for now;
-    ``refused`` why it is not written at all.
+    new generation its references move to. ``applied`` is what will be remembered of it, with the
+    fields that are left to others for now; ``refused`` why it is not written at all.
     """
 
     manifest: Manifest
@@ -27,7 +28,7 @@ class Wanted:
     left: tuple[Left, ...] = ()
     hands_over: tuple[HandedOver, ...] = ()
     adopts: tuple[str, ...] = ()
-    said: Manifest | None = None
+    applied: Sketch | None = None
     refused: Problem | None = None
     follows: tuple[ObjectKey, ...] = ()
 
