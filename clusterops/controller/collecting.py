@@ -15,9 +15,12 @@ from clusterops.errors import ClusterOpsError
 from clusterops.model.key import ObjectKey
 from clusterops.model.plan import Action, Change, Plan
 
-PATIENCE_S: Final = 30.0
-"""Cluster API deletes an emptied MachineSet some seconds after the rollout; later, the next pass collects."""
+PATIENCE_S: Final = 120.0
+"""Cluster API deletes an emptied MachineSet some seconds after the rollout, on a busy machine a minute; what is still
+in use then is collected by the next pass."""
 LOOK_S: Final = 2.0
+SELDOM_S: Final = 10.0
+_GROWTH: Final = 1.5
 _PASSING: Final = frozenset({"generation-in-use", "still-rolling"})
 
 
@@ -36,6 +39,7 @@ async def collect_generations(
     """
     # A pass that changed nothing has emptied no MachineSet: it looks once.
     ends_s = doors.clock.boottime_s() + (PATIENCE_S if plan.writes else 0.0)
+    pause_s = LOOK_S
     try:
         with doors.ticks.one_more():
             while _left(plan, record) and not interrupted.is_set():
@@ -43,7 +47,8 @@ async def collect_generations(
                 await _prune(plan, doors, record)
                 if not _left(plan, record) or not _waits(plan) or doors.clock.boottime_s() >= ends_s:
                     return
-                await doors.ticks.sleep(LOOK_S)
+                await doors.ticks.sleep(pause_s)
+                pause_s = min(pause_s * _GROWTH, SELDOM_S)
     except ClusterOpsError as error:
         doors.logger.warning("old generations stay", target=plan.target, code=error.code, error=str(error))
 
