@@ -90,19 +90,31 @@ def test_the_deployment_is_locked_down(objects: list[dict[str, Any]]) -> None:
     assert pod["terminationGracePeriodSeconds"] > drain_s + 10
 
 
-def test_no_right_deletes_a_cluster_or_what_holds_one(objects: list[dict[str, Any]]) -> None:
+def test_the_right_to_delete_a_cluster_is_a_role_of_its_own_and_nobody_has_it_for_what_holds_one(
+    objects: list[dict[str, Any]],
+) -> None:
+    """A fleet that never deletes takes the binding of `clusterops-delete` away."""
     deletable = {
-        resource
+        (role["metadata"]["name"], resource)
         for role in of_kind(objects, "ClusterRole") + of_kind(objects, "Role")
         for rule in role["rules"]
         if {"delete", "deletecollection", "*"} & set(rule["verbs"])
         for resource in rule["resources"]
     }
-    assert deletable
+    pruned = {each for role, each in deletable if role != "clusterops-delete"}
+    assert pruned
     assert all(
         each.endswith("templates") or each in {"configmaps", "machinehealthchecks", "clusterresourcesets"}
-        for each in deletable
+        for each in pruned
     )
+    keyed = {each for role, each in deletable if role == "clusterops-delete"}
+    assert {each for each in keyed if not each.endswith("identities")} == {
+        "clusters",
+        "clusterclasses",
+        "machinedeployments",
+        "machinepools",
+        "secrets",
+    }
 
 
 def test_the_read_only_component_leaves_get_list_and_watch(
@@ -114,6 +126,8 @@ def test_the_read_only_component_leaves_get_list_and_watch(
     assert gone == {
         ("ClusterRole", "clusterops-write"),
         ("ClusterRoleBinding", "clusterops-write"),
+        ("ClusterRole", "clusterops-delete"),
+        ("ClusterRoleBinding", "clusterops-delete"),
         ("Role", "clusterops-lease"),
         ("RoleBinding", "clusterops-lease"),
     }
