@@ -19,7 +19,7 @@ from clusterops.kube import KubeCluster
 from clusterops.sandbox import Sandbox
 from clusterops.settings import ClusterSettings, NetworkSettings
 from clusterops.telemetry import Metrics, build_logger
-from tests.doors.flaky_api import CUT_AFTER, CUT_BEFORE, EachOnce, FlakyApi, Reply, flaky_api, status_reply
+from tests.doors.flaky_api import CUT_BEFORE, EachOnce, FlakyApi, Reply, flaky_api, status_reply
 from tests.fuzz.fleet import plain
 from tests.fuzz.memory import Files
 from tests.fuzz.running import Running, running
@@ -35,7 +35,6 @@ ANSWERS: Mapping[str, str | Reply] = {
     "429": status_reply(429, "TooManyRequests", "later", **{"retry-after": "0"}),
     "500": status_reply(500, "InternalError", "etcd is away"),
     "nothing": CUT_BEFORE,
-    "nothing-though-done": CUT_AFTER,
 }
 
 
