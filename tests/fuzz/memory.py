@@ -92,9 +92,7 @@ class ServingCluster(ModelCluster):
             return LiveObject.of(body)
         return await super().create(body)
 
-    async def replace(self, body: Mapping[str, Any], *, dry_run: bool = False) -> LiveObject:
-        if dry_run:
-            return await super().replace(body, dry_run=True)
+    async def replace(self, body: Mapping[str, Any]) -> LiveObject:
         key = ObjectKey.of(body)
         before = self.objects.get(key)
         if before is None or before["metadata"]["resourceVersion"] != body["metadata"].get("resourceVersion"):
