@@ -277,6 +277,10 @@ class View:
     def progress(self, outcome: Outcome) -> None:
         self.commit.progress(self.name, outcome)
 
+    def settled(self, outcome: Outcome) -> None:
+        if outcome.problem is None:
+            self.commit.finish(self.name, outcome)
+
 
 def _not_judged(revision: Revision, error: Exception) -> Problem:
     return Problem(

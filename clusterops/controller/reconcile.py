@@ -53,6 +53,7 @@ async def reconcile(work: Work, doors: Doors, commit: CommitView, interrupted: a
     outcome = replace(draft.outcome, problem=verdict or draft.outcome.problem)
     if work.target.mode is Mode.OBSERVE:
         return outcome
+    outcome = replace(outcome, finished_at=None)
     try:
         if outcome.problem is None:
             async with doors.slots:
@@ -64,12 +65,15 @@ async def reconcile(work: Work, doors: Doors, commit: CommitView, interrupted: a
             outcome = replace(outcome, stage=outcome.stage if _on_its_way(outcome) else Stage.DONE)
         elif outcome.problem is None and work.settle_timeout_s > 0:
             outcome = await _settle(draft, outcome, work=work, doors=doors, commit=commit, interrupted=interrupted)
+            outcome = replace(outcome, finished_at=doors.clock.now())
+            commit.settled(outcome)
             await _collect(draft, outcome, work=work, doors=doors, interrupted=interrupted)
     except ClusterOpsError as error:
         outcome = replace(outcome, problem=Problem.of(error))
     except Exception as error:
         outcome = replace(outcome, problem=unforeseen(error, work.target.name, doors.logger, revision=work.revision))
-    return await _recorded(work, doors, draft, replace(outcome, finished_at=doors.clock.now()))
+    ended = replace(outcome, finished_at=outcome.finished_at or doors.clock.now())
+    return await _recorded(work, doors, draft, ended)
 
 
 async def draft_plan(work: Work, doors: Doors, commit: CommitView) -> Draft:

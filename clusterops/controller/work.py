@@ -82,3 +82,6 @@ class CommitView(Protocol):
 
     def progress(self, outcome: Outcome) -> None:
         """Called when a later stage begins or its report moves."""
+
+    def settled(self, outcome: Outcome) -> None:
+        """Called when the waiting for health is over, one way or the other: what follows changes no verdict."""
