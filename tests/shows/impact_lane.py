@@ -87,6 +87,7 @@ class Lane:
     inventory: Inventory = field(init=False)
     findings: list[Finding] = field(default_factory=list)
     _mid: bool = False
+    _wanted: tuple[ObjectKey, ...] = ()
 
     def __post_init__(self) -> None:
         self.inventory = empty_inventory("north/alpha")
@@ -169,6 +170,7 @@ class Lane:
         for _ in range(6):
             before = await self.machines()
             plan = await self._plan()
+            self._wanted = tuple(change.key for change in plan.changes if change.desired is not None)
             stopped = [
                 change.reason.text for change in plan.changes if change.reason and change.desired and not change.writes
             ]
@@ -189,7 +191,7 @@ class Lane:
 
     async def settle(self, deadline_s: float = 1200.0) -> None:
         """Healthy, and still so after a while in which a controller that had missed something would have moved."""
-        keys = tuple(self.inventory.entries)
+        keys = self._wanted
         for _ in range(8):
             report = await wait_settled(self.cluster, keys, deadline_s=deadline_s, clock=CLOCK)
             assert report.settled, f"not settled: {waits_for(report)}"
