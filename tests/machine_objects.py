@@ -88,7 +88,7 @@ def topology_objects(
     """What ``fleet_objects.topology_bodies`` is generated into, with Machines."""
     owned = {"topology.cluster.x-k8s.io/owned": ""}
     of_pool = {**owned, "topology.cluster.x-k8s.io/deployment-name": "general"}
-    memory = {"template": {"spec": {"backend": {"inMemory": {}}}}}
+    memory: dict[str, Any] = {"template": {"spec": {"backend": {"inMemory": {}}}}}
     joining = {"template": {"spec": {"joinConfiguration": NODE}}}
     plane = {
         "replicas": 1,

@@ -130,7 +130,7 @@ class Lane:
         if edit.until_begun:
             await self._begun(before)
             after = before
-            gone = frozenset()
+            gone: frozenset[str] = frozenset()
             # Nothing is compared here: the edit that follows sees this rollout to its end.
             going = frozenset()
         else:
