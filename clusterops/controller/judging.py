@@ -7,12 +7,12 @@ from datetime import date
 
 from clusterops.capi.kinds import CORE
 from clusterops.model.census import Census, Need
-from clusterops.model.fleet import Fleet
+from clusterops.model.fleet import Fleet, region_of
 from clusterops.model.key import ObjectKey
 from clusterops.model.policy import FLEET, Weight
 from clusterops.model.problem import Problem
 from clusterops.model.report import Outcome
-from clusterops.plan.budgets import needs, region_of, weigh
+from clusterops.plan.budgets import needs, weigh
 from clusterops.plan.verdict import judge
 from clusterops.ports import Cluster
 

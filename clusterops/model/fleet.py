@@ -149,3 +149,14 @@ class Fleet:
 
     def keys_for(self, target: str) -> tuple[DeletionKey, ...]:
         return tuple(key for key in self.deletions if key.target == target)
+
+
+def region_of(target: str) -> str:
+    """``eu-west-1`` of ``eu-west-1/payments``; "" of ``shared/<name>``, which belongs to none."""
+    region = target.partition("/")[0]
+    return "" if region == "shared" else region
+
+
+def is_shared(target: str) -> bool:
+    """``shared/<name>`` and ``<region>/_shared``: what clusters of other targets use."""
+    return target.startswith("shared/") or target.endswith("/_shared")

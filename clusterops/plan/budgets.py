@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from clusterops.capi.kinds import is_cluster, is_pool
 from clusterops.model.census import Census, Need
-from clusterops.model.fleet import Fleet
+from clusterops.model.fleet import Fleet, region_of
 from clusterops.model.impact import ImpactClass, PoolImpact, Role
 from clusterops.model.key import ObjectKey
 from clusterops.model.plan import Action, Change
@@ -73,12 +73,6 @@ def weigh(fleet: Fleet, drafts: Mapping[str, Outcome], census: Census, *, today:
         for budget in Budget
     ]
     return tuple(weight for weight in found if weight is not None and weight.spent)
-
-
-def region_of(target: str) -> str:
-    """``eu-west-1`` of ``eu-west-1/payments``; "" of ``shared/<name>``, which belongs to none."""
-    region = target.partition("/")[0]
-    return "" if region == "shared" else region
 
 
 def _weight(

@@ -29,6 +29,7 @@ from clusterops.capi.kinds import (
     tier_of,
 )
 from clusterops.capi.references import closed_group, names, references
+from clusterops.model.fleet import is_shared
 from clusterops.model.key import ObjectKey, group_of
 from clusterops.model.live import Absent, LiveObject, Unreadable
 from clusterops.model.plan import Action, Change
@@ -366,11 +367,6 @@ def _template_in_use(key: ObjectKey, situation: Situation, going: set[ObjectKey]
         if found is not None and (is_pool(other) or is_control_plane(other)) and _rolling(found):
             return hold("still-rolling", key, f"machines of {other.label} may still need it until the rollout is done")
     return None
-
-
-def is_shared(target: str) -> bool:
-    """``shared/<name>`` and ``<region>/_shared``: what clusters of other targets use."""
-    return target.startswith("shared/") or target.endswith("/_shared")
 
 
 def _rolling(found: LiveObject) -> bool:

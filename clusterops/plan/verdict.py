@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from clusterops.model.fleet import Fleet
+from clusterops.model.fleet import Fleet, is_shared, region_of
 from clusterops.model.key import ObjectKey
 from clusterops.model.plan import Action, Plan
 from clusterops.model.policy import FLEET, KEY_CODES, Weight
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome
-from clusterops.plan.budgets import region_of
-from clusterops.plan.prune import is_shared
 
 CLUSTER_GROUP = "cluster.x-k8s.io"
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Final
 
 from clusterops.model.commit_status import TEXT_LIMIT, CommitStatus, State
+from clusterops.model.fleet import region_of
 from clusterops.model.machines import MachineCounts, MachineTally
 from clusterops.model.plan import Action, Change
 from clusterops.model.policy import KEY_CODES, POLICY_CODES, Budget, Weight
@@ -311,12 +312,6 @@ class _Apply:
         names = tuple(self.superseded)
         count = f"{len(names)} {_noun(names, len(names))}"
         return f"superseded by {', '.join(commit[:7] for commit in commits)} for {count}" if commits else ""
-
-
-def region_of(target: str) -> str:
-    """``eu-west-1`` of ``eu-west-1/payments``; "" of ``shared/<name>``, which belongs to none."""
-    region = target.partition("/")[0]
-    return "" if region == "shared" else region
 
 
 def duration_text(seconds: float) -> str:

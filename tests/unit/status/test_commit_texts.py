@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clusterops.model.commit_status import TEXT_LIMIT, State
+from clusterops.model.fleet import region_of
 from clusterops.model.key import ObjectKey
 from clusterops.model.machines import MachineCounts, MachineTally
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import ApplyReport, ApplyRow, Outcome, Result, Stage
 from clusterops.status import Contexts, apply_statuses, plan_pending, plan_status
-from clusterops.status.commit_texts import duration_text, problem_text, region_of
+from clusterops.status.commit_texts import duration_text, problem_text
 
 START = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 TYPO = Problem(
