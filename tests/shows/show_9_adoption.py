@@ -7,6 +7,7 @@ Prints a table of the Machines that a plan said would be replaced and those that
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from clusterops.sandbox import Sandbox
 from tests.shows.adopting import STYLES, Adopting, by_style, replaced, told_replaced
 from tests.shows.place import place
+from tests.stage import until
 from tests.system.plain_fleet import staged
 
 PATIENT = {
@@ -66,12 +68,23 @@ class _Scene:
     def edit(self) -> None:
         names, before = self.fleet.templates(), self.fleet.machines()
         self._compare("first edit", self.fleet.edit("one"), before, expected=len(self.fleet.clusters))
-        after = self.fleet.templates()
+        after = self._collected(names)
         for name in sorted(names):
             left, new = names[name] - after[name], after[name] - names[name]
             if (len(left), len(new)) != (1, 1):
                 self.wrong.append(f"first edit: {name}: collected {sorted(left)}, new {sorted(new)}")
         self._say(f"first generations collected: {sum(len(names[name] - after[name]) for name in names)}")
+
+    def _collected(self, names: dict[str, set[str]]) -> dict[str, set[str]]:
+        """The templates once each cluster has lost one, which the commit's verdict does not wait for."""
+        with contextlib.suppress(AssertionError):
+            until(
+                "the first generations to go",
+                lambda: all(names[name] - now for name, now in self.fleet.templates().items()),
+                within_s=300,
+                every_s=1,
+            )
+        return self.fleet.templates()
 
     def meet_a_default(self) -> None:
         names, before = self.fleet.templates(), self.fleet.machines()
