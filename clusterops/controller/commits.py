@@ -62,6 +62,7 @@ class Commit:
     """What it spends of its budgets, once judged."""
     _judging: asyncio.Task[None] | None = None
     _begun: set[str] = field(default_factory=set)
+    _tidying: set[str] = field(default_factory=set)
     _taken_over: dict[str, asyncio.Event] = field(default_factory=dict)
     _instead: dict[str, Commit] = field(default_factory=dict)
     _stopped: dict[str, Problem] = field(default_factory=dict)
@@ -97,7 +98,7 @@ class Commit:
 
     @property
     def finished(self) -> bool:
-        return self.works.keys() <= self.outcomes.keys() | self.superseded.keys()
+        return not self._tidying and self.works.keys() <= self.outcomes.keys() | self.superseded.keys()
 
     def settled(self, name: str) -> bool:
         outcome = self.outcomes.get(name)
@@ -134,8 +135,16 @@ class Commit:
         self._note_rendered(name)
         self._judge_all()
 
+    def conclude(self, name: str, outcome: Outcome) -> None:
+        """The target has settled; its pass goes on with what changes no verdict."""
+        self._tidying.add(name)
+        self.outcomes[name] = outcome
+        self.under_way.pop(name, None)
+        self.on_change(self)
+
     def finish(self, name: str, outcome: Outcome) -> None:
         """The target's pass is over, for now or for good."""
+        self._tidying.discard(name)
         self.outcomes[name] = outcome
         self.under_way.pop(name, None)
         if name in self._applied:
@@ -279,7 +288,7 @@ class View:
 
     def settled(self, outcome: Outcome) -> None:
         if outcome.problem is None:
-            self.commit.finish(self.name, outcome)
+            self.commit.conclude(self.name, outcome)
 
 
 def _not_judged(revision: Revision, error: Exception) -> Problem:
