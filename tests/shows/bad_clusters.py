@@ -46,7 +46,9 @@ class Ground:
         self._namespace("bad-terminating")
         self.api.send("DELETE", "/api/v1/namespaces/bad-terminating")
         self._namespace("bad-exists")
-        self._post("/api/v1/namespaces/bad-exists/configmaps", {"kind": "ConfigMap", "metadata": {"name": "notes"}})
+        flux = {"kustomize.toolkit.fluxcd.io/name": "clusters", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
+        theirs = {"kind": "ConfigMap", "metadata": {"name": "notes", "labels": flux}}
+        self._post("/api/v1/namespaces/bad-exists/configmaps", theirs)
         self._namespace("clusterops-system")
         self._held_lease("bad-lease")
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(self.home / "empty.git")], check=True)
@@ -211,7 +213,7 @@ CLUSTER_ROWS = (
         files=fleet("bad-terminating"),
     ),
     Row(
-        title="an object of somebody else",
+        title="an object that Flux applies",
         command=_on("admin", "plan web"),
         exit=3,
         files=fleet("bad-exists"),
