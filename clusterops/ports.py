@@ -93,13 +93,17 @@ class Cluster(Protocol):
 
     async def server(self) -> ServerInfo: ...
 
-    async def read(self, keys: Collection[ObjectKey]) -> LiveSet:
-        """One entry per key; a key that could not be read is Unreadable, nothing is raised for single keys."""
+    async def read(self, keys: Collection[ObjectKey], *, fresh: bool = False) -> LiveSet:
+        """One entry per key; a key that could not be read is Unreadable, nothing is raised for single keys.
+
+        ``fresh``: as of now, whatever a live cache holds. Without it a value may be as old as the watch's delay, but
+        never older than our own writes or the last 409.
+        """
 
     async def list_objects(
-        self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
+        self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
     ) -> tuple[LiveObject, ...]:
-        """All objects of a kind, ordered by key; empty when the kind is not served."""
+        """All objects of a kind, ordered by key; empty when the kind is not served. ``fresh`` as in ``read``."""
 
     async def apply(
         self,

@@ -39,7 +39,7 @@ class ModelCluster:
     async def server(self) -> ServerInfo:
         return ServerInfo("v1.36.3", "model")
 
-    async def read(self, keys: Collection[ObjectKey]) -> LiveSet:
+    async def read(self, keys: Collection[ObjectKey], *, fresh: bool = False) -> LiveSet:
         return LiveSet({key: self._read(key) for key in keys})
 
     def _read(self, key: ObjectKey) -> LiveObject | Absent | Unreadable:
@@ -51,7 +51,7 @@ class ModelCluster:
         return LiveObject.of(copy.deepcopy(body)) if body is not None else Absent(key=key)
 
     async def list_objects(
-        self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
+        self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
     ) -> tuple[LiveObject, ...]:
         wanted = dict(part.split("=", 1) for part in labels.split(",") if part)
         found = [LiveObject.of(copy.deepcopy(body)) for body in self.objects.values()]
@@ -124,7 +124,7 @@ class ModelCluster:
         self.after_write("delete", key)
 
     def watch(
-        self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
+        self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
     ) -> AsyncIterator[WatchEvent]:
         raise NotImplementedError
 

@@ -18,11 +18,11 @@ class RecordedCluster:
     def __init__(self, objects: Mapping[ObjectKey, LiveObject]) -> None:
         self._objects = objects
 
-    async def read(self, keys: Collection[ObjectKey]) -> LiveSet:
+    async def read(self, keys: Collection[ObjectKey], *, fresh: bool = False) -> LiveSet:
         return LiveSet({key: self._objects.get(key) or Absent(key=key) for key in keys})
 
     async def list_objects(
-        self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
+        self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
     ) -> tuple[LiveObject, ...]:
         wanted = dict(part.split("=", 1) for part in labels.split(",") if part)
         return tuple(

@@ -15,6 +15,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import ApplyReport, ApplyRow, Result
+from clusterops.model.sketch import Sketch, held_of
 from clusterops.ports import Clock, Cluster
 
 _BAD = frozenset({Result.FAILED, Result.CONFLICTED, Result.CANCELLED})
@@ -96,7 +97,7 @@ class _Run:
     def _settle_without_write(self, change: Change) -> bool:
         """Puts the row of a change that writes nothing, by itself or because of what came before."""
         if change.action is Action.UNCHANGED:
-            return self._put(self._row(change, Result.SKIPPED))
+            return self._put(self._row(change, Result.SKIPPED, held=_found(change)))
         reason = change.reason if not change.writes else self._obstacle(change)
         if reason is None and change.writes:
             return False
@@ -134,6 +135,7 @@ class _Run:
             written.result,
             problem=problem,
             uid=written.uid,
+            held=written.held,
             attempts=written.attempts,
             duration_s=self.clock.boottime_s() - began_s,
         )
@@ -147,6 +149,7 @@ class _Run:
         *,
         problem: Problem | None = None,
         uid: str = "",
+        held: Sketch | None = None,
         attempts: int = 0,
         duration_s: float = 0.0,
     ) -> ApplyRow:
@@ -161,6 +164,7 @@ class _Run:
             uid=uid or known,
             problem=problem,
             applied=change.applied,
+            held=held,
             attempts=attempts,
             duration_s=duration_s,
         )
@@ -183,6 +187,11 @@ class _Run:
             duration_s=round(row.duration_s, 4),
             code=row.problem.code if row.problem else "",
         )
+
+
+def _found(change: Change) -> Sketch | None:
+    """What is as git wants it is held from now on as it is."""
+    return held_of(change.live) | change.owed if change.live is not None else None
 
 
 def _skip(code: str, change: Change, message: str) -> Problem:

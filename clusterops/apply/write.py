@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from clusterops.capi.kinds import is_cluster
-from clusterops.capi.managers import OURS
 from clusterops.errors import ClusterOpsError, TransientError
+from clusterops.model.bodies import with_leaf
 from clusterops.model.live import LiveObject
-from clusterops.model.managers import taken_over
+from clusterops.model.managers import OURS, taken_over
 from clusterops.model.plan import Action, Change
 from clusterops.model.report import Result
+from clusterops.model.sketch import Sketch, held_of
 from clusterops.ports import Cluster
 
 CREATE_ONLY: Final = "1"
@@ -30,12 +31,13 @@ ATTEMPTS: Final = 4
 class Written:
     """What a write came to; ``attempts`` counts also when it raises."""
 
-    __slots__ = ("attempts", "result", "uid")
+    __slots__ = ("attempts", "held", "result", "uid")
 
     def __init__(self) -> None:
         self.attempts = 0
         self.result = Result.FAILED
         self.uid = ""
+        self.held: Sketch | None = None
 
 
 Step = Callable[[Change, LiveObject | None, Cluster, Written], Awaitable[LiveObject | None]]
@@ -89,6 +91,7 @@ async def _apply(change: Change, live: LiveObject | None, cluster: Cluster, writ
         force=bool(change.takes),
     )
     written.uid, written.result = applied.uid, Result.APPLIED
+    written.held = held_of(applied) | change.owed
     return applied
 
 
@@ -106,7 +109,7 @@ async def _hand_over(change: Change, live: LiveObject | None, cluster: Cluster, 
     (manager,) = {one.manager for one in change.hands_over}
     body = _identity(change.desired.body)
     for one in change.hands_over:
-        _put(body, one.pointer.split("/")[1:], one.value)
+        body = with_leaf(body, one.pointer, one.value)
     return await cluster.apply(body, uid=live.uid, resource_version=live.resource_version, field_manager=manager)
 
 
@@ -115,16 +118,9 @@ def _identity(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata}
 
 
-def _put(body: dict[str, Any], fields: Sequence[str], value: Any) -> None:
-    *above, last = fields
-    for field in above:
-        body = body.setdefault(field, {})
-    body[last] = value
-
-
 async def _only_status_moved(before: LiveObject, cluster: Cluster, error: ClusterOpsError) -> LiveObject:
     """The object as it is now, when nothing that the plan looked at moved; else raises ``error``."""
-    now = (await cluster.read([before.key])).found(before.key)
+    now = (await cluster.read([before.key], fresh=True)).found(before.key)
     if now is None or _planned_on(now) != _planned_on(before):
         raise error
     return now

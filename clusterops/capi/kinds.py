@@ -72,10 +72,6 @@ def is_namespace(key: ObjectKey) -> bool:
     return key.group == "" and key.kind == "Namespace"
 
 
-def is_secret(key: ObjectKey) -> bool:
-    return key.group == "" and key.kind == "Secret"
-
-
 def tier_of(key: ObjectKey) -> Tier:
     """Namespaces and CRDs, then credentials and RBAC, templates, ClusterClasses, the rest, health checks."""
     if is_namespace(key) or is_definition(key):

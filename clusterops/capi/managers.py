@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-OURS: Final = "clusterops"
+from clusterops.model.managers import OURS
+
 KEEPS_REPLICAS: Final = "clusterops-replicas"
 """Holds the live count of a pool while nobody else has claimed it yet: a count without any owner falls to 1."""
 

@@ -40,7 +40,7 @@ async def read_health(cluster: Cluster, keys: Collection[ObjectKey], *, machines
             beyond |= {pool.key for pool in pools}
     report = assess(LiveSet(objects), {*keys, *beyond})
     if report.settled and clusters:
-        return await _confirmed(cluster, clusters, LiveSet(objects), {*keys, *beyond})
+        return await _confirmed(cluster, clusters, {*keys, *beyond})
     if not machines or not any(is_pool(row.key) or is_control_plane(row.key) for row in report.unsettled):
         return report
     return await _with_machines(cluster, clusters, report)
@@ -61,14 +61,12 @@ async def _list_pools(cluster: Cluster, one: LiveObject) -> list[LiveObject]:
     return found
 
 
-async def _confirmed(
-    cluster: Cluster, clusters: Iterable[LiveObject], live: LiveSet, keys: set[ObjectKey]
-) -> HealthReport:
-    """The report with all members of the Clusters at hand; those that are not settled get rows of their own.
+async def _confirmed(cluster: Cluster, clusters: Iterable[LiveObject], keys: set[ObjectKey]) -> HealthReport:
+    """The report as of now, with all members of the Clusters at hand; those not settled get rows of their own.
 
     Where they may not be listed nobody knows, so the Cluster is Unknown.
     """
-    objects = dict(live.objects)
+    objects = dict((await cluster.read(sorted(keys), fresh=True)).objects)
     members: set[ObjectKey] = set()
     for one in clusters:
         try:
@@ -90,13 +88,13 @@ async def _confirmed(
 async def _add(cluster: Cluster, objects: dict[ObjectKey, Found], keys: set[ObjectKey]) -> None:
     missing = keys - objects.keys()
     if missing:
-        objects.update((await cluster.read(sorted(missing))).objects)
+        objects.update((await cluster.read(sorted(missing), fresh=True)).objects)
 
 
 async def _list_members(cluster: Cluster, one: LiveObject) -> list[LiveObject]:
     found: list[LiveObject] = []
     for kind in MEMBER_KINDS:
-        found += await cluster.list_objects(CORE, kind, namespace=one.key.namespace, labels=_labels(one))
+        found += await cluster.list_objects(CORE, kind, namespace=one.key.namespace, labels=_labels(one), fresh=True)
     return found
 
 

@@ -23,11 +23,11 @@ from clusterops.kube.resources import Resource
 from clusterops.kube.watch import Follower, LineSplitter, Relist, live_of
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet, Manager
+from clusterops.model.managers import OURS
 from clusterops.ports import Clock, ServerInfo, WatchEvent, WriteGate
 from clusterops.settings import ClusterSettings, NetworkSettings
 from clusterops.telemetry import Metrics
 
-FIELD_MANAGER: Final = "clusterops"
 INACTIVITY_S: Final = 90.0
 """A watch without a byte for so long is taken for dead: bookmarks come once a minute. **Source:** k8s.io/apiserver
 pkg/storage/cacher, defaultBookmarkFrequency."""
@@ -98,11 +98,11 @@ class KubeCluster:
             raise TerminalError("kube-system-missing", "API server", "has no Namespace kube-system to know it by")
         return ServerInfo(version=str(version.get("gitVersion") or ""), identity=live.uid)
 
-    async def read(self, keys: Collection[ObjectKey]) -> LiveSet:
+    async def read(self, keys: Collection[ObjectKey], *, fresh: bool = False) -> LiveSet:
         return LiveSet(await self._reads.read(frozenset(keys)))
 
     async def list_objects(
-        self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
+        self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
     ) -> tuple[LiveObject, ...]:
         resource = await self.find(group, kind)
         if resource is None:
@@ -118,7 +118,7 @@ class KubeCluster:
         resource_version: str = "",
         force: bool = False,
         dry_run: bool = False,
-        field_manager: str = FIELD_MANAGER,
+        field_manager: str = OURS,
     ) -> LiveObject:
         resource = await self._resource_of(body)
         request = wire.apply_request(
@@ -134,19 +134,19 @@ class KubeCluster:
 
     async def set_managers(self, live: LiveObject, managers: Sequence[Manager]) -> LiveObject:
         resource = await self._resource_of(live.body)
-        return await self._write(wire.managers_request(resource, live, managers, field_manager=FIELD_MANAGER), resource)
+        return await self._write(wire.managers_request(resource, live, managers, field_manager=OURS), resource)
 
     async def create(self, body: Mapping[str, Any]) -> LiveObject:
         resource = await self._resource_of(body)
-        return await self._write(wire.create_request(resource, body, field_manager=FIELD_MANAGER), resource)
+        return await self._write(wire.create_request(resource, body, field_manager=OURS), resource)
 
     async def rehearse(self, live: LiveObject, body: Mapping[str, Any]) -> LiveObject:
         resource = await self._resource_of(live.body)
-        return await self._write(wire.rehearsal_request(resource, live, body, field_manager=FIELD_MANAGER), resource)
+        return await self._write(wire.rehearsal_request(resource, live, body, field_manager=OURS), resource)
 
     async def replace(self, body: Mapping[str, Any]) -> LiveObject:
         resource = await self._resource_of(body)
-        return await self._write(wire.replace_request(resource, body, field_manager=FIELD_MANAGER), resource)
+        return await self._write(wire.replace_request(resource, body, field_manager=OURS), resource)
 
     async def delete(self, key: ObjectKey, *, uid: str, resource_version: str) -> None:
         resource = await self._served(key)

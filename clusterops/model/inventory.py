@@ -29,6 +29,8 @@ class Entry:
     state: EntryState = EntryState.PENDING
     applied: Sketch | None = field(default=None, compare=False)
     """What git said of it when it was last applied; None for an entry that an older release wrote."""
+    held: Sketch | None = field(default=None, compare=False)
+    """The fields that were ours then, with the values that the server made of them: what drift is measured by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ class Inventory:
                 uid=str(item.get("uid", "")),
                 state=EntryState(item.get("state", "pending")),
                 applied=Sketch.parse(item["applied"]) if item.get("applied") else None,
+                held=Sketch.parse(item["held"]) if item.get("held") else None,
             )
             for item in raw.get("entries") or ()
         ]
@@ -91,20 +94,27 @@ class Inventory:
 
 
 def _applied(row: ApplyRow, known: Entry | None) -> Entry:
-    before = known.applied if known is not None and known.uid == row.uid else None
+    before = known if known is not None and known.uid == row.uid else None
     done = row.result in {Result.APPLIED, Result.SKIPPED} and row.applied is not None
     return Entry(
         key=row.key,
         api_version=row.api_version,
         uid=row.uid,
         state=EntryState.APPLIED,
-        applied=row.applied if done else before,
+        applied=row.applied if done else before.applied if before else None,
+        held=row.held if done else before.held if before else None,
     )
 
 
 def _entry_body(entry: Entry) -> dict[str, str]:
-    body = {"key": str(entry.key), "version": entry.api_version, "uid": entry.uid, "state": str(entry.state)}
-    return body if entry.applied is None else {**body, "applied": str(entry.applied)}
+    sketches = {"applied": entry.applied, "held": entry.held}
+    return {
+        "key": str(entry.key),
+        "version": entry.api_version,
+        "uid": entry.uid,
+        "state": str(entry.state),
+        **{name: str(sketch) for name, sketch in sketches.items() if sketch is not None},
+    }
 
 
 def empty_inventory(owner: str) -> Inventory:

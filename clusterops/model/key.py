@@ -52,6 +52,11 @@ class ObjectKey:
         return mine < (other.group, other.kind, other.namespace or "", other.name)
 
     @property
+    def is_secret(self) -> bool:
+        """Whether values of the object are never to be shown or kept."""
+        return self.group == "" and self.kind == "Secret"
+
+    @property
     def label(self) -> str:
         """For people: ``MachineDeployment fleet/web``."""
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"

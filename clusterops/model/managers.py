@@ -1,11 +1,24 @@
-"""managedFields as values: one manager's entries made another's."""
+"""managedFields as values: which fields are ours, and one manager's entries made another's."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+from clusterops.model.leaves import merged_tree
 from clusterops.model.live import Manager
+
+OURS: Final = "clusterops"
+"""Our field manager."""
+
+
+def is_our_apply(manager: Manager) -> bool:
+    return manager.name == OURS and manager.operation == "Apply" and not manager.subresource
+
+
+def our_tree(managers: Iterable[Manager]) -> dict[str, Any]:
+    """fieldsV1 of what our applies own."""
+    return merged_tree([one for one in managers if is_our_apply(one)])
 
 
 def taken_over(

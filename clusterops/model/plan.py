@@ -12,7 +12,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.problem import Problem
-from clusterops.model.sketch import Sketch
+from clusterops.model.sketch import NOTHING, Sketch
 
 
 class Action(StrEnum):
@@ -83,7 +83,8 @@ class Change:
     ``desired`` is what is sent, ``written`` what git says: they differ in the name of a rotated template, in
     references to it, and in fields that are ``left`` to others. ``fields`` are told as the author wrote them.
     ``adopts`` are the field managers whose entries become ours right before the apply.
-    ``applied`` is what will be remembered of it, fields included that are left to others for now.
+    ``applied`` is what will be remembered of it, fields included that are left to others for now; ``owed`` those of
+    them that nobody else sets by right, so that they go on being drift.
     """
 
     key: ObjectKey
@@ -97,6 +98,7 @@ class Change:
     hands_over: tuple[HandedOver, ...] = ()
     adopts: tuple[str, ...] = ()
     applied: Sketch | None = field(default=None, compare=False, repr=False)
+    owed: Sketch = field(default=NOTHING, compare=False, repr=False)
     impact: Impact | None = None
     reason: Problem | None = None
 

@@ -36,6 +36,8 @@ class ApplyRow:
     problem: Problem | None = None
     applied: Sketch | None = field(default=None, compare=False, repr=False)
     """What git says of it, to be remembered where it was applied or found so."""
+    held: Sketch | None = field(default=None, compare=False, repr=False)
+    """What the server made of that."""
     attempts: int = 0
     duration_s: float = field(default=0.0, compare=False)
 

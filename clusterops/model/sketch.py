@@ -1,4 +1,7 @@
-"""What git said of one object when it was last applied: enough to tell whether a field changed, not what it was."""
+"""What git said of one object when it was last applied, and what the server made of that.
+
+Enough to tell whether a field changed since, not what it was.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,15 @@ import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Self
 
+from clusterops.model.bodies import comparable
 from clusterops.model.canonical import canonical_json
+from clusterops.model.leaves import Leaf, Path, leaves, sole
+from clusterops.model.live import LiveObject
+from clusterops.model.managers import our_tree
+from clusterops.model.manifest import Manifest
 
 _HALF: Final = 4
 """Bytes of a hash. Two values of one path are taken for equal once in 4 billion times."""
@@ -23,16 +32,25 @@ class Sketch:
     @classmethod
     def of(cls, found: Iterable[tuple[Sequence[str], Any]], *, secret: bool = False) -> Self:
         """From (path, JSON value) pairs. With ``secret`` no value leaves a trace."""
-        return cls(leaves={_hash(list(path)): b"" if secret else _hash(value) for path, value in found})
+        return cls(leaves={_path_hash(tuple(path)): b"" if secret else _hash(value) for path, value in found})
 
     def knows(self, path: Sequence[str]) -> bool:
         """Whether git set that field."""
-        return _hash(list(path)) in self.leaves
+        return _path_hash(tuple(path)) in self.leaves
 
     def says(self, path: Sequence[str], value: Any) -> bool:
         """Whether git set that field to this value; True for any value of a Secret's field, which nobody can tell."""
-        known = self.leaves.get(_hash(list(path)))
+        known = self.leaves.get(_path_hash(tuple(path)))
         return known is not None and (not known or known == _hash(value))
+
+    def only(self, paths: Iterable[Path]) -> Sketch:
+        """What it knows of these paths."""
+        wanted = {_path_hash(path) for path in paths}
+        return Sketch(leaves={path: value for path, value in self.leaves.items() if path in wanted})
+
+    def __or__(self, other: Sketch) -> Sketch:
+        """Both; where they differ, the other."""
+        return Sketch(leaves={**self.leaves, **other.leaves})
 
     def drops(self, before: Sketch) -> bool:
         """Whether a field is set no more that was set ``before``."""
@@ -56,5 +74,81 @@ class Sketch:
         return cls(leaves={raw[at : at + _HALF]: raw[at + _HALF : at + step] for at in range(0, len(raw), step)})
 
 
+def said_of(manifest: Manifest) -> Sketch:
+    """Of what git says. Lists are addressed as git has them, whatever the server makes of them."""
+    found = leaves(comparable(manifest.body), {})
+    return Sketch.of(((path, leaf.value) for path, leaf in found.items()), secret=manifest.key.is_secret)
+
+
+def held_of(live: LiveObject) -> Sketch:
+    """Of the fields that our applies own in a live object, with the values that the server gave them.
+
+    Addressed as ``said_of`` does, so that a change of owners does not move a field.
+    """
+    body = comparable(live.body)
+    ours = {leaf.pointer for leaf in sole(body, our_tree(live.managers)).values()}
+    found = ((path, leaf.value) for path, leaf in leaves(body, {}).items() if _within(leaf.pointer, ours))
+    return Sketch.of(found, secret=live.key.is_secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """How a live object departs from what was held of it: hashes of paths.
+
+    ``changed`` have another value, or none; ``lost`` have the same one, and our applies own them no more (of a
+    Secret: whatever its value is).
+    """
+
+    changed: frozenset[bytes] = frozenset()
+    lost: frozenset[bytes] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.lost)
+
+
+def departure(held: Sketch, live: LiveObject) -> Departure:
+    """O(leaves). Defaults that the server adds later and fields of others are no part of what was held."""
+    body = comparable(live.body)
+    found = leaves(body, {})
+    now = {_path_hash(path): leaf for path, leaf in found.items()}
+    changed = {path for path, value in held.leaves.items() if not _still(value, now.get(path))}
+    if any(held.leaves[path] == _EMPTY for path in changed):
+        changed -= {path for path in _above(found) if held.leaves.get(path) == _EMPTY}
+    ours = {leaf.pointer for leaf in sole(body, our_tree(live.managers)).values()}
+    kept = held.leaves.keys() & now.keys() - changed
+    return Departure(
+        changed=frozenset(changed), lost=frozenset(path for path in kept if not _within(now[path].pointer, ours))
+    )
+
+
+def _still(value: bytes, leaf: Leaf | None) -> bool:
+    return leaf is not None and (not value or value == _hash(leaf.value))
+
+
+def _above(found: Iterable[Path]) -> frozenset[bytes]:
+    """An empty map asks only that the field is there, whatever others put into it."""
+    return frozenset(_path_hash(path[:length]) for path in found for length in range(1, len(path)))
+
+
+def _within(pointer: str, places: frozenset[str] | set[str]) -> bool:
+    """Whether a pointer is one of ``places`` or lies below one."""
+    end = len(pointer)
+    while end > 0:
+        if pointer[:end] in places:
+            return True
+        end = pointer.rfind("/", 0, end)
+    return False
+
+
+@lru_cache(maxsize=16384)
+def _path_hash(path: Path) -> bytes:
+    """The fields of a fleet's clusters are the same few hundred."""
+    return _hash(list(path))
+
+
 def _hash(value: Any) -> bytes:
     return hashlib.blake2b(canonical_json(value), digest_size=_HALF).digest()
+
+
+_EMPTY: Final = _hash({})
+NOTHING: Final = Sketch(leaves={})

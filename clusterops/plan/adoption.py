@@ -11,13 +11,12 @@ from typing import Any, Final
 
 from clusterops.capi.kinds import is_template
 from clusterops.capi.managers import Kin, kin, tool
+from clusterops.model.bodies import comparable, without
+from clusterops.model.leaves import Leaf, Path, leaves, merged_tree, owned
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, FieldChange
 from clusterops.model.problem import Problem, Retry
-from clusterops.plan.bodies import without
-from clusterops.plan.fields import comparable
-from clusterops.plan.leaves import Leaf, Path, leaves, merged_tree, owned
 
 _FLUX: Final = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
 _ARGO: Final = "argocd.argoproj.io/tracking-id"

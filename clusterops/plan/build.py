@@ -8,12 +8,15 @@ from types import MappingProxyType
 from typing import Any
 
 from clusterops.capi.kinds import is_cluster, tier_of
+from clusterops.model.bodies import comparable
 from clusterops.model.canonical import digest_of
 from clusterops.model.deletion import NO_PERMITS, Permits
 from clusterops.model.fleet import Target
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
+from clusterops.model.leaves import leaves, merged_tree, owned
 from clusterops.model.live import LiveObject, LiveSet
+from clusterops.model.managers import our_tree
 from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.neighbours import NOBODY, Neighbours, Query
 from clusterops.model.plan import Action, Change, Plan
@@ -23,8 +26,7 @@ from clusterops.plan.adoption import without_removals
 from clusterops.plan.annotations import left_alone
 from clusterops.plan.decide import Situation, decide, refuse
 from clusterops.plan.dismantling import deletion_of
-from clusterops.plan.fields import comparable, diff, our_tree, ownership_differs
-from clusterops.plan.leaves import leaves, merged_tree, owned
+from clusterops.plan.fields import diff, ownership_differs
 from clusterops.plan.naming import as_author_wrote
 from clusterops.plan.prepare import Prepared
 from clusterops.plan.prune import held_group, held_with_cluster, prunes
@@ -134,6 +136,7 @@ def _row(wanted: Wanted, situation: Situation) -> Change:
         action=Action.UPDATE if wanted.hands_over and row.action is Action.UNCHANGED else row.action,
         desired=wanted.manifest,
         applied=wanted.applied,
+        owed=wanted.owed,
         written=wanted.written,
         takes=wanted.takes,
         left=wanted.left,

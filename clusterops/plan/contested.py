@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clusterops.capi.managers import OURS
-from clusterops.model.live import LiveObject, Manager
+from clusterops.model.bodies import comparable, same
+from clusterops.model.leaves import Leaf, Path, leaves, merged_tree, sole
+from clusterops.model.live import LiveObject
+from clusterops.model.managers import OURS
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING
-from clusterops.plan.fields import comparable
-from clusterops.plan.leaves import Leaf, Path, Tree, is_item, leaves, merged_tree, owned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,30 +57,10 @@ def holdings(found: LiveObject) -> dict[Path, Holding]:
     known: dict[Path, Holding] = {}
     for manager in found.managers:
         if manager.subresource != "status" and manager.name != OURS:
-            for path, leaf in sole(body, manager).items():
+            for path, leaf in sole(body, manager.fields).items():
                 before = known[path].owners if path in known else ()
                 known[path] = Holding(leaf=leaf, owners=tuple(sorted({*before, manager.name})))
     return known
-
-
-def sole(body: Mapping[str, Any], manager: Manager) -> dict[Path, Leaf]:
-    """What a manager owns, without list items and maps that it owns only as the place of its fields."""
-    found = owned(body, manager.fields)
-    return {path: leaf for path, leaf in found.items() if path and not _is_place(path, leaf, manager.fields)}
-
-
-def _is_place(path: Path, leaf: Leaf, tree: Tree) -> bool:
-    if not isinstance(leaf.value, dict | list) or not leaf.value:
-        return False
-    return (is_item(path) and not path[-1].startswith("v:")) or "." in _node(path, tree)
-
-
-def _node(path: Path, tree: Tree) -> Tree:
-    """The tree's node at a path, {} where a step is written in another way (Go escapes ``<`` where we do not)."""
-    node: Tree = tree
-    for step in path:
-        node = node.get(step) or {}
-    return node
 
 
 def _owners(path: Path, leaf: Leaf, theirs: Mapping[Path, tuple[str, ...]]) -> tuple[str, ...]:
@@ -96,9 +76,4 @@ def _value(there: Mapping[Path, Leaf], path: Path) -> Any:
 
 
 def _equal(there: Leaf | None, wanted: Leaf) -> bool:
-    """JSON equality: 1 is not true, though Python says so."""
-    if there is None:
-        return False
-    if isinstance(there.value, bool) or isinstance(wanted.value, bool):
-        return there.value is wanted.value
-    return bool(there.value == wanted.value)
+    return there is not None and same(there.value, wanted.value)

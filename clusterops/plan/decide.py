@@ -6,27 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from clusterops.capi.kinds import TOPOLOGY_OWNED_LABEL, is_cluster, is_definition, is_secret
+from clusterops.capi.kinds import TOPOLOGY_OWNED_LABEL, is_cluster, is_definition
+from clusterops.model.bodies import comparable
 from clusterops.model.deletion import NO_PERMITS, Permits
 from clusterops.model.inventory import EntryState, Inventory
 from clusterops.model.key import ObjectKey
+from clusterops.model.leaves import Path, leaves, merged_tree, owned
 from clusterops.model.live import Absent, LiveObject, LiveSet, Unreadable
+from clusterops.model.managers import OURS, our_tree
 from clusterops.model.manifest import Manifest
 from clusterops.model.neighbours import NOBODY, Neighbours
 from clusterops.model.plan import Action, Change, FieldChange
 from clusterops.model.problem import Problem, Retry
 from clusterops.plan.adoption import armed, is_bookkeeping, predecessors, removals, removed
 from clusterops.plan.fields import (
-    OUR_MANAGER,
     between,
-    comparable,
     diff,
     masked,
-    our_tree,
     owned_sets,
     ownership_differs,
 )
-from clusterops.plan.leaves import Path, leaves, merged_tree, owned
 
 TARGET_ANNOTATION: Final = "clusterops.io/target"
 FLEET_LABEL: Final = "clusterops.io/fleet"
@@ -106,7 +105,7 @@ def is_ours(found: LiveObject, inventory: Inventory) -> bool:
     """Whether we ever applied this very object: our manager is on it, or the inventory holds its uid."""
     entry = inventory.entries.get(found.key)
     known = entry is not None and entry.state is EntryState.APPLIED and entry.uid in {"", found.uid}
-    return known or found.managed_by(OUR_MANAGER)
+    return known or found.managed_by(OURS)
 
 
 def is_topology_owned(key: ObjectKey, *labels: Mapping[str, str]) -> bool:
@@ -229,7 +228,7 @@ def _discreet(key: ObjectKey, problem: Problem) -> Problem:
     if problem.code == "field-owner-conflict" and not problem.hint:
         hint = "remove the field from git, or let its owner give it up; ClusterOps takes no field by force"
         return replace(problem, hint=hint, retry=Retry.HUMAN)
-    if not is_secret(key) or problem.code != "object-invalid":
+    if not key.is_secret or problem.code != "object-invalid":
         return problem
     message = problem.message.partition("Invalid value")[0].rstrip(": ") or "is invalid"
     return Problem(

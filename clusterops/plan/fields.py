@@ -6,32 +6,17 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from clusterops.capi.kinds import is_secret
+from clusterops.model.bodies import comparable, same
 from clusterops.model.canonical import canonical_json
 from clusterops.model.key import ObjectKey
+from clusterops.model.leaves import Leaf, Path, leaves, merged_tree, owned
 from clusterops.model.live import LiveObject, Manager
+from clusterops.model.managers import OURS, is_our_apply, our_tree
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, FieldChange
 from clusterops.model.secret import MASK
-from clusterops.plan.leaves import Leaf, Path, leaves, merged_tree, owned
 
-OUR_MANAGER: Final = "clusterops"
 CHANGED_MASK: Final = "(secret, changed)"
-
-_SERVER_METADATA: Final = frozenset(
-    {
-        "creationTimestamp",
-        "deletionGracePeriodSeconds",
-        "deletionTimestamp",
-        "generation",
-        "managedFields",
-        "name",
-        "namespace",
-        "resourceVersion",
-        "selfLink",
-        "uid",
-    }
-)
 
 
 def diff(desired: Mapping[str, Any], live: Mapping[str, Any], managers: Sequence[Manager]) -> tuple[FieldChange, ...]:
@@ -63,7 +48,7 @@ def dropped(wanted: Mapping[Path, Leaf], live: Mapping[str, Any], managers: Sequ
 
 def ownership_differs(desired: Mapping[str, Any], live: LiveObject) -> bool:
     """Whether an apply would change which fields we own, though no value differs."""
-    entry = next((one for one in live.managers if _is_ours(one)), None)
+    entry = next((one for one in live.managers if is_our_apply(one)), None)
     if entry is None or entry.api_version != desired.get("apiVersion"):
         return True
     tree = merged_tree(live.managers)
@@ -91,19 +76,8 @@ def between(before: LiveObject, after: LiveObject) -> tuple[tuple[Path, FieldCha
 
 def owned_sets(live: LiveObject) -> frozenset[tuple[str, str, str]]:
     """Our part of managedFields as comparable text: (api version, operation, fields)."""
-    ours = [one for one in live.managers if one.name == OUR_MANAGER and not one.subresource]
+    ours = [one for one in live.managers if one.name == OURS and not one.subresource]
     return frozenset((one.api_version, one.operation, _tree_text(one.fields)) for one in ours)
-
-
-def our_tree(managers: Sequence[Manager]) -> dict[str, Any]:
-    return merged_tree([one for one in managers if _is_ours(one)])
-
-
-def comparable(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what only the server writes: identity, status and bookkeeping."""
-    kept = {field: value for field, value in body.items() if field not in {"apiVersion", "kind", "metadata", "status"}}
-    metadata = {f: value for f, value in (body.get("metadata") or {}).items() if f not in _SERVER_METADATA}
-    return {"metadata": metadata, **kept} if metadata else kept
 
 
 def sendable(manifest: Manifest) -> Manifest:
@@ -113,7 +87,7 @@ def sendable(manifest: Manifest) -> Manifest:
     stored, and so is never among the fields that a manager owns.
     """
     body = manifest.body
-    if not is_secret(manifest.key) or not body.get("stringData"):
+    if not manifest.key.is_secret or not body.get("stringData"):
         return manifest
     plain = {str(key): base64.b64encode(str(text).encode()).decode() for key, text in body["stringData"].items()}
     kept = {field: value for field, value in body.items() if field != "stringData"}
@@ -129,17 +103,13 @@ def masked(desired: Mapping[str, Any], changes: Iterable[FieldChange]) -> tuple[
 def is_sensitive(key: ObjectKey, pointer: str) -> bool:
     if "last-applied-configuration" in pointer or pointer == "/metadata/annotations":
         return True
-    return is_secret(key) and not pointer.startswith("/metadata/labels") and pointer not in {"/type", "/immutable"}
+    return key.is_secret and not pointer.startswith("/metadata/labels") and pointer not in {"/type", "/immutable"}
 
 
 def _mask(change: FieldChange) -> FieldChange:
     before = change.before if change.before is MISSING else MASK
     after = change.after if change.after is MISSING else (MASK if change.before is MISSING else CHANGED_MASK)
     return FieldChange(pointer=change.pointer, before=before, after=after, manager=change.manager)
-
-
-def _is_ours(manager: Manager) -> bool:
-    return manager.name == OUR_MANAGER and manager.operation == "Apply" and not manager.subresource
 
 
 def _value(leaf: Leaf | None) -> Any:
@@ -149,16 +119,9 @@ def _value(leaf: Leaf | None) -> Any:
 def _differs(path: Path, leaf: Leaf, there: Mapping[Path, Leaf]) -> bool:
     known = there.get(path)
     if known is not None:
-        return not _same(known.value, leaf.value)
+        return not same(known.value, leaf.value)
     # An empty map asks only that the field is there, whatever others put into it.
     return not (leaf.value == {} and any(other[: len(path)] == path for other in there))
-
-
-def _same(left: Any, right: Any) -> bool:
-    """JSON equality: 1 is not true, though Python says so."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    return bool(left == right)
 
 
 def _set(path: Path, leaf: Leaf, there: Mapping[Path, Leaf], others: Mapping[Path, str]) -> FieldChange:
@@ -171,7 +134,7 @@ def _other_owners(live: Mapping[str, Any], managers: Sequence[Manager]) -> dict[
     body = comparable(live)
     found: dict[Path, str] = {}
     for manager in managers:
-        if not _is_ours(manager) and manager.subresource != "status":
+        if not is_our_apply(manager) and manager.subresource != "status":
             for path in owned(body, manager.fields):
                 found.setdefault(path, manager.name)
     return found

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from clusterops.model.bodies import comparable
 from clusterops.model.canonical import digest_of
 from clusterops.model.inventory import Entry
 from clusterops.model.key import ObjectKey
+from clusterops.model.leaves import leaves
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.sketch import Sketch
-from clusterops.plan.fields import comparable, diff
-from clusterops.plan.leaves import leaves
+from clusterops.plan.fields import diff
 
 ROTATE_ANNOTATION: Final = "clusterops.io/rotate"
 

@@ -10,21 +10,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from clusterops.capi.kinds import is_secret
 from clusterops.capi.managers import Kin, kin
+from clusterops.model.bodies import comparable, without
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
+from clusterops.model.leaves import Path, leaves, merged_tree
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, Left, Taken
 from clusterops.model.secret import MASK
-from clusterops.model.sketch import Sketch
+from clusterops.model.sketch import NOTHING, Sketch, said_of
 from clusterops.plan.adoption import armed, predecessors
-from clusterops.plan.bodies import without
 from clusterops.plan.contested import Contested, contested, holdings
 from clusterops.plan.decide import is_ours
-from clusterops.plan.fields import comparable, is_sensitive
-from clusterops.plan.leaves import Path, leaves, merged_tree
+from clusterops.plan.fields import is_sensitive
 from clusterops.plan.pools import comes_back, handed_over, is_count, misplaced, uncounted
 from clusterops.plan.wanted import Wanted
 
@@ -32,19 +31,13 @@ from clusterops.plan.wanted import Wanted
 def settle_owners(wanted: Wanted, found: LiveObject | None, inventory: Inventory) -> Wanted:
     """The object without the fields that are not ours to send, and with those that are ours to take."""
     said = uncounted(wanted.manifest)
-    counted = replace(wanted, manifest=said, applied=sketch_of(said))
+    counted = replace(wanted, manifest=said, applied=said_of(said))
     if found is None or found.deleting:
         return counted
     if not is_ours(found, inventory):
         return counted if armed(found) else _adopted(counted, found)
     entry = inventory.entries.get(found.key)
     return _settled(counted, found, entry.applied if entry is not None else None)
-
-
-def sketch_of(manifest: Manifest) -> Sketch:
-    """To be remembered of what git says. Lists are addressed as git has them, whatever the server makes of them."""
-    found = leaves(comparable(manifest.body), {})
-    return Sketch.of(((path, leaf.value) for path, leaf in found.items()), secret=is_secret(manifest.key))
 
 
 def _adopted(wanted: Wanted, found: LiveObject) -> Wanted:
@@ -75,6 +68,7 @@ def _settled(wanted: Wanted, found: LiveObject, sketch: Sketch | None) -> Wanted
         manifest=_without(said, kept),
         takes=_taken(row for row in rows if row not in kept),
         left=(*left, *(_not_removed(said, found, sketch) if sketch and _drops(wanted, sketch) else ())),
+        owed=_owed(kept, said, wanted.applied),
         hands_over=hands_over,
         refused=misplaced(said, found, hands_over),
     )
@@ -102,6 +96,12 @@ def _at(pointer: str, said: Manifest) -> Iterator[tuple[Path, object]]:
     for path, leaf in leaves(comparable(said.body), {}).items():
         if leaf.pointer == pointer or leaf.pointer.startswith(f"{pointer}/") or pointer.startswith(f"{leaf.pointer}/"):
             yield path, leaf.value
+
+
+def _owed(kept: Sequence[Contested], said: Manifest, applied: Sketch | None) -> Sketch:
+    """What git says of the fields that people, or somebody unknown, changed: that stays drift while they do."""
+    drift = [row for row in kept if {kin(name) for name in row.owners} <= {Kin.PERSON, Kin.UNKNOWN, Kin.OURS}]
+    return applied.only(path for row in drift for path, _ in _at(row.pointer, said)) if applied and drift else NOTHING
 
 
 def _drops(wanted: Wanted, before: Sketch) -> bool:

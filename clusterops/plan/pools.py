@@ -12,16 +12,16 @@ from enum import StrEnum
 from typing import Any, Final
 
 from clusterops.capi.kinds import CORE, is_cluster
-from clusterops.capi.managers import KEEPS_REPLICAS, OURS, Kin, kin
+from clusterops.capi.managers import KEEPS_REPLICAS, Kin, kin
+from clusterops.model.bodies import comparable, value_at, without
 from clusterops.model.key import ObjectKey
+from clusterops.model.leaves import escape, owned
 from clusterops.model.live import LiveObject
+from clusterops.model.managers import OURS
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import HandedOver
 from clusterops.model.problem import Problem, Retry
-from clusterops.plan.bodies import value_at, without
 from clusterops.plan.contested import holdings
-from clusterops.plan.fields import comparable
-from clusterops.plan.leaves import escape, owned
 
 MIN_SIZE: Final = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size"
 MAX_SIZE: Final = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"

@@ -24,7 +24,6 @@ from clusterops.capi.kinds import (
     is_infrastructure,
     is_namespace,
     is_pool,
-    is_secret,
     is_template,
     tier_of,
 )
@@ -166,7 +165,7 @@ def _forgets(change: Change) -> bool:
 
 
 def _is_credential(key: ObjectKey) -> bool:
-    return is_secret(key) or is_identity(key)
+    return key.is_secret or is_identity(key)
 
 
 def _prune(key: ObjectKey, situation: Situation, held: frozenset[ObjectKey], going: set[ObjectKey]) -> Change:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from clusterops.capi.deletion import is_control_plane_machine
-from clusterops.capi.kinds import CLUSTER_NAME_LABEL, CORE, is_cluster, is_identity, is_secret
+from clusterops.capi.kinds import CLUSTER_NAME_LABEL, CORE, is_cluster, is_identity
 from clusterops.capi.references import names, references
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
@@ -26,7 +26,7 @@ def queries(
     asked: set[Query] = set()
     if any(isinstance(live.objects.get(key), Absent) for key in dropped if is_cluster(key)):
         for key in dropped:
-            if live.found(key) is not None and (is_secret(key) or is_identity(key) or _is_class(key)):
+            if live.found(key) is not None and (key.is_secret or is_identity(key) or _is_class(key)):
                 asked.update(_of_users(key, neighbours))
     elif any(_is_class(key) and live.found(key) is not None for key in dropped):
         asked.add(_clusters(None))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clusterops.model.bodies import with_leaf
 from clusterops.model.key import ObjectKey
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import HandedOver, Left, Taken
 from clusterops.model.problem import Problem
-from clusterops.model.sketch import Sketch
-from clusterops.plan.bodies import with_leaf
+from clusterops.model.sketch import NOTHING, Sketch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,8 @@ class Wanted:
 
     ``adopts`` are the field managers that it is taken over from; ``follows`` the templates, as git calls them, whose
     new generation its references move to. ``applied`` is what will be remembered of it, with the
-    fields that are left to others for now; ``refused`` why it is not written at all.
+    fields that are left to others for now, ``owed`` those of them that are drift; ``refused`` why it is
+    not written at all.
     """
 
     manifest: Manifest
@@ -29,6 +30,7 @@ class Wanted:
     hands_over: tuple[HandedOver, ...] = ()
     adopts: tuple[str, ...] = ()
     applied: Sketch | None = None
+    owed: Sketch = NOTHING
     refused: Problem | None = None
     follows: tuple[ObjectKey, ...] = ()
 

@@ -103,7 +103,7 @@ class ServingCluster(ModelCluster):
         return LiveObject.of(copy.deepcopy(self.objects[key]))
 
     async def list_objects(
-        self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
+        self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
     ) -> tuple[LiveObject, ...]:
         wanted = dict(part.split("=", 1) for part in labels.split(",") if part)
         keys = [key for key in self.objects if (key.group, key.kind) == (group, kind)]
@@ -112,7 +112,7 @@ class ServingCluster(ModelCluster):
         return tuple(LiveObject.of(copy.deepcopy(body)) for body in found)
 
     async def watch(
-        self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
+        self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
     ) -> AsyncIterator[WatchEvent]:
         yield WatchEvent(kind="SYNCED", object=None)
         await asyncio.Event().wait()

@@ -177,7 +177,7 @@ async def test_waiting_ends_with_the_change_that_settles() -> None:
     class Finishing(ModelCluster):
         reads = 0
 
-        async def read(self, keys: Any) -> LiveSet:
+        async def read(self, keys: Any, *, fresh: bool = False) -> LiveSet:
             self.reads += 1
             if self.reads == 20:
                 self.set_status(key_of("MachineDeployment"), settled_status(2))
@@ -206,7 +206,7 @@ async def test_an_api_server_that_is_away_is_waited_for() -> None:
     class Away(ModelCluster):
         left = 3
 
-        async def read(self, keys: Any) -> LiveSet:
+        async def read(self, keys: Any, *, fresh: bool = False) -> LiveSet:
             self.left -= 1
             if self.left > 0:
                 raise TransientError("api-unreachable", "management cluster", "connection refused")

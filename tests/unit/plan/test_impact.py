@@ -34,7 +34,7 @@ class Watched(ModelCluster):
         self.listed: list[str] = []
 
     async def list_objects(
-        self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
+        self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
     ) -> tuple[LiveObject, ...]:
         self.listed.append(kind)
         return await super().list_objects(group, kind, namespace=namespace, labels=labels)

@@ -12,7 +12,8 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import Taken
-from clusterops.plan.ownership import settle_owners, sketch_of
+from clusterops.model.sketch import said_of
+from clusterops.plan.ownership import settle_owners
 from clusterops.plan.pools import MAX_SIZE, MIN_SIZE
 from clusterops.plan.wanted import Wanted
 from tests.fleet_objects import body, topology_bodies
@@ -32,7 +33,7 @@ def live(of: dict[str, Any], owners: dict[str, dict[str, Any]], **parts: Any) ->
 
 def inventory(last: dict[str, Any] | None, key: ObjectKey) -> Inventory:
     """``last`` is what git said when it was last applied; None: an older release wrote the entry."""
-    sketch = sketch_of(Manifest.of(last)) if last else None
+    sketch = said_of(Manifest.of(last)) if last else None
     entry = Entry(key=key, api_version="v1", uid="u", state=EntryState.APPLIED, applied=sketch)
     return Inventory(owner="north/alpha", entries={key: entry})
 

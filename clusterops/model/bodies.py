@@ -1,10 +1,28 @@
-"""Bodies with leaves taken out or put in, by RFC 6901 pointer. What is given is never changed."""
+"""Bodies with leaves taken out or put in, by RFC 6901 pointer, and what of two bodies may be compared.
+
+What is given is never changed.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+
+_SERVER_METADATA: Final = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generation",
+        "managedFields",
+        "name",
+        "namespace",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
 
 
 def without(body: Mapping[str, Any], pointers: Iterable[str]) -> dict[str, Any]:
@@ -37,6 +55,20 @@ def value_at(body: Any, pointer: str, default: Any = None) -> Any:
         else:
             return default
     return node
+
+
+def comparable(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what only the server writes: identity, status and bookkeeping."""
+    kept = {field: value for field, value in body.items() if field not in {"apiVersion", "kind", "metadata", "status"}}
+    metadata = {f: value for f, value in (body.get("metadata") or {}).items() if f not in _SERVER_METADATA}
+    return {"metadata": metadata, **kept} if metadata else kept
+
+
+def same(left: Any, right: Any) -> bool:
+    """JSON equality: 1 is not true, though Python says so."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    return bool(left == right)
 
 
 def _tokens(pointer: str) -> tuple[str, ...]:

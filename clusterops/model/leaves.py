@@ -52,6 +52,12 @@ def owned(body: Any, tree: Tree) -> dict[Path, Leaf]:
     return dict(_owned(body, tree, (), ""))
 
 
+def sole(body: Any, tree: Tree) -> dict[Path, Leaf]:
+    """As ``owned``, without list items and maps that ``tree`` owns only as the place of its fields."""
+    found = owned(body, tree)
+    return {path: leaf for path, leaf in found.items() if path and not _is_place(path, leaf, tree)}
+
+
 def escape(field: str) -> str:
     """One RFC 6901 token."""
     return field.replace("~", "~0").replace("/", "~1") if "~" in field or "/" in field else field
@@ -59,6 +65,20 @@ def escape(field: str) -> str:
 
 def is_item(path: Path) -> bool:
     return bool(path) and path[-1][:2] in {"k:", "v:"}
+
+
+def _is_place(path: Path, leaf: Leaf, tree: Tree) -> bool:
+    if not isinstance(leaf.value, dict | list) or not leaf.value:
+        return False
+    return (is_item(path) and not path[-1].startswith("v:")) or "." in _node(path, tree)
+
+
+def _node(path: Path, tree: Tree) -> Tree:
+    """The tree's node at a path, {} where a step is written in another way (Go escapes ``<`` where we do not)."""
+    node: Tree = tree
+    for step in path:
+        node = node.get(step) or {}
+    return node
 
 
 def _merge(into: dict[str, Any], tree: Tree) -> None:
