@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from clusterops.model.fleet import Target
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet, Manager
 from clusterops.model.manifest import RenderedSet
+from clusterops.model.problem import Problem
 from clusterops.model.revision import Revision, Snapshot
 
 
@@ -144,6 +145,43 @@ class Cluster(Protocol):
         self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
     ) -> AsyncIterator[WatchEvent]:
         """List, then follow, for ever: relists on 410, reconnects with backoff. Never ends by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Followed:
+    """One kind in use. ``version`` is the one that its objects are applied in; ``labels`` "" means all objects."""
+
+    group: str
+    kind: str
+    version: str
+    labels: str = ""
+
+
+class LiveCache(Cluster, Protocol):
+    """A Cluster that answers reads of followed kinds from watches; everything else goes through to the server.
+
+    What it holds is never older than our own writes through it, nor than the last 409 that they met.
+    """
+
+    def follow(self, kinds: Collection[Followed]) -> None:
+        """From now on exactly these; watches that are no longer in use end. Returns at once."""
+
+    async def synced(self) -> None:
+        """Returns when every followed kind has been listed once, or has a problem."""
+
+    @property
+    def problems(self) -> Mapping[Followed, Problem]:
+        """Followed kinds that nobody can tell about at the moment: not served, forbidden, or the server is away."""
+
+    def changes(self) -> AsyncIterator[ObjectKey]:
+        """Objects that came, went, or changed in more than their status; one reader. A key stands for its latest
+        state, so two changes may come as one. After a relist only what differs."""
+
+    def peek(self, key: ObjectKey) -> LiveObject | None:
+        """As last seen, in the version that is followed; None where it is not there or not followed."""
+
+    def keys(self) -> Iterator[ObjectKey]:
+        """All objects that are held, in no order."""
 
 
 class WriteGate(Protocol):

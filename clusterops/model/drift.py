@@ -60,6 +60,20 @@ class Remedy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Healing:
+    """Which drift a pass may put back, by the key that an object is sent under."""
+
+    keys: frozenset[ObjectKey] = frozenset()
+    every: bool = False
+    """All of the target: to see what healing would cost, or because a person asked for it."""
+    machines: bool = False
+    """Also where that replaces or removes machines: only a person can ask for that."""
+
+    def covers(self, key: ObjectKey) -> bool:
+        return self.every or key in self.keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DriftedField:
     """One leaf. The values are JSON or ``plan.MISSING``, secrets masked; ``manager`` is "" when nobody owns it now."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from clusterops.model.live import LiveObject, Manager
 from clusterops.model.sketch import Departure, Sketch, departure, held_of
 
-OURS = {
+OURS: dict[str, Any] = {
     "f:metadata": {"f:labels": {"f:ring": {}}},
     "f:spec": {
         "f:replicas": {},
@@ -15,7 +15,7 @@ OURS = {
         "f:taints": {'k:{"key":"a"}': {".": {}, "f:key": {}}},
     },
 }
-BODY = {
+BODY: dict[str, Any] = {
     "metadata": {"labels": {"ring": "late"}},
     "spec": {"replicas": 4, "selector": {"matchLabels": {}}, "taints": [{"key": "a", "effect": "NoSchedule"}]},
 }
