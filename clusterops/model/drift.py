@@ -64,13 +64,14 @@ class Healing:
     """Which drift a pass may put back, by the key that an object is sent under."""
 
     keys: frozenset[ObjectKey] = frozenset()
+    """Healed only where that replaces and removes no machine."""
     every: bool = False
-    """All of the target: to see what healing would cost, or because a person asked for it."""
-    machines: bool = False
-    """Also where that replaces or removes machines: only a person can ask for that."""
+    """All of the target, whatever it costs: to see that, or because a person asked for it."""
+    withheld: frozenset[ObjectKey] = frozenset()
+    """Not even where git changes another field of the object."""
 
     def covers(self, key: ObjectKey) -> bool:
-        return self.every or key in self.keys
+        return self.every or (key in self.keys and key not in self.withheld)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,8 @@ class Action(StrEnum):
     PRUNE = "prune"
     HOLD = "hold"
     REFUSE = "refuse"
+    LEAVE = "leave"
+    """Drift: git says the same as when it was last applied, the server does not, and it is only reported."""
 
 
 WRITES = frozenset({Action.CREATE, Action.ADOPT, Action.UPDATE, Action.ROTATE, Action.PRUNE})
@@ -82,6 +84,7 @@ class Change:
 
     ``desired`` is what is sent, ``written`` what git says: they differ in the name of a rotated template, in
     references to it, and in fields that are ``left`` to others. ``fields`` are told as the author wrote them.
+    ``heals`` are those of them that the commit did not change: drift that is put back by the way, or was asked to be.
     ``adopts`` are the field managers whose entries become ours right before the apply.
     ``applied`` is what will be remembered of it, fields included that are left to others for now; ``owed`` those of
     them that nobody else sets by right, so that they go on being drift.
@@ -95,6 +98,7 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
     takes: tuple[Taken, ...] = ()
     left: tuple[Left, ...] = ()
+    heals: tuple[FieldChange, ...] = ()
     hands_over: tuple[HandedOver, ...] = ()
     adopts: tuple[str, ...] = ()
     applied: Sketch | None = field(default=None, compare=False, repr=False)
