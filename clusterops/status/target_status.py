@@ -69,6 +69,8 @@ class TargetStatus:
     objects: ObjectCounts = field(default_factory=ObjectCounts)
     machines: MachineTally | None = None
     conditions: tuple[Condition, ...] = ()
+    drift: Mapping[str, Any] = field(default_factory=dict)
+    """A TargetDrift in its stored form (drift.body), {} where there never was any."""
 
     def to_body(self) -> dict[str, Any]:
         """Without empty texts."""
@@ -88,6 +90,7 @@ class TargetStatus:
             **{name: text for name, text in texts.items() if text},
             "objects": self.objects.to_body(),
             **({"machines": self.machines.to_body()} if self.machines else {}),
+            **({"drift": dict(self.drift)} if self.drift else {}),
             "conditions": [condition.to_body() for condition in self.conditions],
         }
 
@@ -108,7 +111,12 @@ class TargetStatus:
             objects=ObjectCounts.of(body.get("objects") or {}),
             machines=MachineTally.from_body(body["machines"]) if body.get("machines") else None,
             conditions=conditions_of(body.get("conditions")),
+            drift=_mapping(body.get("drift")),
         )
+
+
+def _mapping(raw: Any) -> Mapping[str, Any]:
+    return raw if isinstance(raw, Mapping) else {}
 
 
 def status_after(
