@@ -7,6 +7,7 @@ from typing import Any
 
 from clusterops.apply import predict, predict_removals
 from clusterops.model.deletion import NO_PERMITS, Permits
+from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.fleet import Mode, PlainRecipe, Target
 from clusterops.model.inventory import Entry, Inventory
 from clusterops.model.key import ObjectKey
@@ -183,13 +184,14 @@ async def read_and_plan(
     dry_run: bool = True,
     inputs: str = "tree",
     permits: Permits = NO_PERMITS,
+    healing: Healing = NO_HEALING,
 ) -> Plan:
     """What the controller does before a verdict: read, dry-run what may differ, plan."""
     wanted = rendered(bodies, inputs=inputs)
     live: LiveSet = await cluster.read({*wanted.keys, *inventory.keys})
     while more := also_read(wanted, live, inventory):
         live = LiveSet({**live.objects, **(await cluster.read(more)).objects})
-    prepared = prepare(wanted, live, inventory)
+    prepared = prepare(wanted, live, inventory, healing)
     asked = may_differ(prepared, live) if dry_run else ()
     forced = [key for key, one in prepared.wanted.items() if one.takes]
     predictions: dict[ObjectKey, LiveObject | Problem] = await predict(cluster, asked, live, forced=forced)

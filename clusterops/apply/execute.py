@@ -98,6 +98,8 @@ class _Run:
         """Puts the row of a change that writes nothing, by itself or because of what came before."""
         if change.action is Action.UNCHANGED:
             return self._put(self._row(change, Result.SKIPPED, held=_found(change)))
+        if change.stands:
+            return self._put(self._row(change, Result.SKIPPED))
         reason = change.reason if not change.writes else self._obstacle(change)
         if reason is None and change.writes:
             return False

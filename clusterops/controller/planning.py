@@ -18,7 +18,17 @@ from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.neighbours import NOBODY, Neighbours, Query
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem
-from clusterops.plan import Prepared, also_read, bereft, build_plan, may_differ, neighbourhood, prepare
+from clusterops.plan import (
+    Prepared,
+    also_read,
+    bereft,
+    build_plan,
+    healed_with_machines,
+    may_differ,
+    neighbourhood,
+    prepare,
+    price_of,
+)
 from clusterops.ports import Cluster
 
 ROUNDS: Final = 6
@@ -31,8 +41,34 @@ async def plan_target(
     """Reads what the target has and had, dry-runs what may differ, looks around it where that matters, and plans."""
     live = await _read(doors.cluster, rendered, record)
     record.refuse_suspended()
+    plan = await _plan(work, doors, live, rendered=rendered, record=record, coming=coming)
+    dear = frozenset() if work.healing.every else healed_with_machines(plan, work.healing)
+    if not dear:
+        return plan
+    spared = await _plan(_withholding(work, dear), doors, live, rendered=rendered, record=record, coming=coming)
+    needless = frozenset(key for key in dear if price_of(spared, key) >= price_of(plan, key))
+    if not needless:
+        return spared
+    rest = _withholding(work, dear - needless)
+    return await _plan(rest, doors, live, rendered=rendered, record=record, coming=coming)
+
+
+def _withholding(work: Work, keys: frozenset[ObjectKey]) -> Work:
+    """Healing never replaces or removes machines unasked: these objects are planned without what a person changed."""
+    return replace(work, healing=replace(work.healing, withheld=keys))
+
+
+async def _plan(
+    work: Work,
+    doors: Doors,
+    live: LiveSet,
+    *,
+    rendered: RenderedSet,
+    record: Record,
+    coming: Mapping[ObjectKey, Manifest],
+) -> Plan:
     inventory = record.inventory
-    prepared = prepare(rendered, live, inventory)
+    prepared = prepare(rendered, live, inventory, work.healing)
     predictions = await predict(
         doors.cluster,
         may_differ(prepared, live),

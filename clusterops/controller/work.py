@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from clusterops.controller.clock import Ticks
 from clusterops.controller.records import Records
 from clusterops.model.deletion import DeletionKey, Permits
-from clusterops.model.drift import Healing
+from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.fleet import Fleet, Target
 from clusterops.model.key import ObjectKey
 from clusterops.model.manifest import Manifest, RenderedSet
@@ -38,7 +38,7 @@ class Work:
     """Second keys of the snapshot that name the target."""
     key_days: int = 7
     """The fleet's ``policy.deletionKeyDays``."""
-    healing: Healing = field(default_factory=Healing)
+    healing: Healing = NO_HEALING
     """Which drift the pass puts back; what the commit itself changed is put back whatever this says."""
 
     def keyed(self, fleet: Fleet) -> Work:

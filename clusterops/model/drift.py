@@ -74,6 +74,9 @@ class Healing:
         return self.every or (key in self.keys and key not in self.withheld)
 
 
+NO_HEALING = Healing()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftedField:
     """One leaf. The values are JSON or ``plan.MISSING``, secrets masked; ``manager`` is "" when nobody owns it now."""

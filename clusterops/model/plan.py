@@ -110,6 +110,11 @@ class Change:
     def writes(self) -> bool:
         return self.action in WRITES
 
+    @property
+    def stands(self) -> bool:
+        """Whether it is there and needs no write, so that others may build on it."""
+        return self.action is Action.UNCHANGED or (self.action is Action.LEAVE and self.live is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:

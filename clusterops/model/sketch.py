@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Self
@@ -42,6 +42,13 @@ class Sketch:
         """Whether git set that field to this value; True for any value of a Secret's field, which nobody can tell."""
         known = self.leaves.get(_path_hash(tuple(path)))
         return known is not None and (not known or known == _hash(value))
+
+    def beyond(self, other: Sketch) -> Sketch:
+        """What it knows of paths that the other does not know."""
+        return Sketch(leaves={path: value for path, value in self.leaves.items() if path not in other.leaves})
+
+    def __bool__(self) -> bool:
+        return bool(self.leaves)
 
     def only(self, paths: Iterable[Path]) -> Sketch:
         """What it knows of these paths."""
@@ -78,6 +85,13 @@ def said_of(manifest: Manifest) -> Sketch:
     """Of what git says. Lists are addressed as git has them, whatever the server makes of them."""
     found = leaves(comparable(manifest.body), {})
     return Sketch.of(((path, leaf.value) for path, leaf in found.items()), secret=manifest.key.is_secret)
+
+
+def addressed(pointer: str, manifest: Manifest) -> Iterator[tuple[Path, Any]]:
+    """The leaves, as a sketch addresses them, that a pointer into git's object means: itself, below, or above."""
+    for path, leaf in leaves(comparable(manifest.body), {}).items():
+        if leaf.pointer == pointer or leaf.pointer.startswith(f"{pointer}/") or pointer.startswith(f"{leaf.pointer}/"):
+            yield path, leaf.value
 
 
 def held_of(live: LiveObject) -> Sketch:

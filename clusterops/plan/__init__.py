@@ -8,6 +8,7 @@ Read first: build.py, prepare.py, fields.py, prune.py.
 
 from clusterops.plan.build import bereft, build_plan, may_differ, neighbourhood
 from clusterops.plan.fields import diff
+from clusterops.plan.healing import healed_with_machines, price_of
 from clusterops.plan.prepare import Prepared, also_read, prepare
 from clusterops.plan.text import plan_to_json, plan_to_markdown, plan_to_text, summarise
 
@@ -17,11 +18,13 @@ __all__ = [
     "bereft",
     "build_plan",
     "diff",
+    "healed_with_machines",
     "may_differ",
     "neighbourhood",
     "plan_to_json",
     "plan_to_markdown",
     "plan_to_text",
     "prepare",
+    "price_of",
     "summarise",
 ]

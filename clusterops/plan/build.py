@@ -30,6 +30,7 @@ from clusterops.plan.fields import diff, ownership_differs
 from clusterops.plan.naming import as_author_wrote
 from clusterops.plan.prepare import Prepared
 from clusterops.plan.prune import held_group, held_with_cluster, prunes
+from clusterops.plan.standing import left_standing, put_back
 from clusterops.plan.wanted import Wanted
 
 
@@ -38,7 +39,7 @@ def may_differ(prepared: Prepared, live: LiveSet) -> tuple[Manifest, ...]:
 
     In the order of keys, as they would be sent. All others are certainly unchanged, created or not ours to touch.
     """
-    sent = [one.rehearsed for one in prepared.wanted.values()]
+    sent = [one.rehearsed for one in prepared.wanted.values() if not one.stands]
     found = [(manifest, live.found(manifest.key)) for manifest in sent]
     return tuple(manifest for manifest, there in found if there is not None and _may_differ(manifest, there))
 
@@ -57,7 +58,9 @@ def neighbourhood(
 
     Ask again with the answers until it is empty.
     """
-    changed = [key for key, one in prepared.wanted.items() if _changes(one.manifest, live.found(key))]
+    changed = [
+        key for key, one in prepared.wanted.items() if not one.stands and _changes(one.manifest, live.found(key))
+    ]
     dropped = [key for key in inventory.entries if key not in prepared.wanted]
     asked = impact.queries([*changed, *dropped], prepared.wanted, live, neighbours) | generations.queries(
         prepared.wanted, live, inventory
@@ -130,7 +133,9 @@ def _row(wanted: Wanted, situation: Situation) -> Change:
     alone = left_alone(wanted.manifest, situation.read(wanted.manifest.key))
     if alone is not None:
         return Change(key=wanted.manifest.key, action=Action.UNCHANGED, written=wanted.written, reason=alone)
+    entry = situation.inventory.entries.get(wanted.manifest.key)
     row = decide(wanted.rehearsed, situation)
+    row = left_standing(row, entry) if wanted.stands else row
     row = replace(
         row,
         action=Action.UPDATE if wanted.hands_over and row.action is Action.UNCHANGED else row.action,
@@ -140,6 +145,7 @@ def _row(wanted: Wanted, situation: Situation) -> Change:
         written=wanted.written,
         takes=wanted.takes,
         left=wanted.left,
+        heals=put_back(row.fields, wanted.manifest, entry.applied if entry else None) if row.writes else (),
         hands_over=wanted.hands_over,
         adopts=wanted.adopts,
     )
@@ -159,7 +165,7 @@ def _stopped(row: Change, reason: Problem) -> Change:
 
 def _held(row: Change) -> Change:
     """A row of a closed group writes nothing; what it would have changed is still shown."""
-    if not row.writes or is_cluster(row.key):
+    if not (row.writes or row.action is Action.LEAVE) or is_cluster(row.key):
         return row
     return replace(row, action=Action.HOLD, reason=held_with_cluster(row.key))
 

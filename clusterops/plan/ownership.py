@@ -1,7 +1,7 @@
 """Whose field is it: what an apply takes, what it leaves to others, and what it hands over first.
 
-A person's field is taken only where git changed it since it was last applied: an edit by hand stays until git speaks
-again. Controllers, the autoscaler, live tools and unknown managers keep theirs.
+An edit by hand stays until git speaks of the object again, or it is to be healed: then the whole object is sent, and a
+person's fields are taken. Controllers, the autoscaler, live tools and unknown managers keep theirs.
 """
 
 from __future__ import annotations
@@ -12,32 +12,43 @@ from typing import Final
 
 from clusterops.capi.managers import Kin, kin
 from clusterops.model.bodies import comparable, without
-from clusterops.model.inventory import Inventory
+from clusterops.model.drift import Healing
+from clusterops.model.inventory import Entry, Inventory
 from clusterops.model.key import ObjectKey
-from clusterops.model.leaves import Path, leaves, merged_tree
+from clusterops.model.leaves import leaves, merged_tree
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, Left, Taken
 from clusterops.model.secret import MASK
-from clusterops.model.sketch import NOTHING, Sketch, said_of
+from clusterops.model.sketch import NOTHING, Sketch, addressed, said_of
 from clusterops.plan.adoption import armed, predecessors
 from clusterops.plan.contested import Contested, contested, holdings
 from clusterops.plan.decide import is_ours
 from clusterops.plan.fields import is_sensitive
 from clusterops.plan.pools import comes_back, handed_over, is_count, misplaced, uncounted
+from clusterops.plan.standing import departs, stands
 from clusterops.plan.wanted import Wanted
 
 
-def settle_owners(wanted: Wanted, found: LiveObject | None, inventory: Inventory) -> Wanted:
-    """The object without the fields that are not ours to send, and with those that are ours to take."""
-    said = uncounted(wanted.manifest)
-    counted = replace(wanted, manifest=said, applied=said_of(said))
-    if found is None or found.deleting:
+def settle_owners(wanted: Wanted, found: LiveObject | None, inventory: Inventory, healing: Healing) -> Wanted:
+    """The object without the fields that are not ours to send, and with those that are ours to take.
+
+    One that stands as git has it since it was last applied is not sent at all, unless it is to be healed.
+    """
+    said, entry = uncounted(wanted.manifest), inventory.entries.get(wanted.manifest.key)
+    applied = said_of(said)
+    still = not healing.covers(said.key) and stands(said, applied, found, entry)
+    counted = replace(wanted, manifest=said, applied=applied, stands=still)
+    if found is None or found.deleting or (still and not departs(found, entry) and not _has_left(entry)):
         return counted
     if not is_ours(found, inventory):
-        return counted if armed(found) else _adopted(counted, found)
-    entry = inventory.entries.get(found.key)
-    return _settled(counted, found, entry.applied if entry is not None else None)
+        return counted if still or armed(found) else _adopted(counted, found)
+    return _settled(counted, found, entry.applied if entry is not None else None, healing)
+
+
+def _has_left(entry: Entry | None) -> bool:
+    """Whether fields were left to others when it was last applied: a plan tells of them each time."""
+    return entry is None or entry.applied is None or entry.held is None or bool(entry.applied.beyond(entry.held))
 
 
 def _adopted(wanted: Wanted, found: LiveObject) -> Wanted:
@@ -57,10 +68,12 @@ def _adopted(wanted: Wanted, found: LiveObject) -> Wanted:
     )
 
 
-def _settled(wanted: Wanted, found: LiveObject, sketch: Sketch | None) -> Wanted:
+def _settled(wanted: Wanted, found: LiveObject, sketch: Sketch | None, healing: Healing) -> Wanted:
     said = wanted.manifest
     rows = contested(said, found)
-    kept = [row for row in rows if not _is_taken(row, said, found, sketch)]
+    if wanted.stands:
+        return replace(wanted, left=tuple(_left(row, said.key) for row in rows))
+    kept = [row for row in rows if not _is_taken(row, wanted, found, sketch, healing)]
     left = [_left(row, said.key) for row in kept]
     hands_over = handed_over(said, found)
     return replace(
@@ -74,34 +87,37 @@ def _settled(wanted: Wanted, found: LiveObject, sketch: Sketch | None) -> Wanted
     )
 
 
-def _is_taken(row: Contested, said: Manifest, found: LiveObject, sketch: Sketch | None) -> bool:
+def _is_taken(row: Contested, wanted: Wanted, found: LiveObject, sketch: Sketch | None, healing: Healing) -> bool:
+    said = wanted.manifest
     if comes_back(row.pointer, row.owners, said, found, known=sketch is None or _knows(sketch, row.pointer, said)):
         return True
-    return all(kin(name) in {Kin.PERSON, Kin.OURS} for name in row.owners) and _git_changed(row, said, sketch)
-
-
-def _git_changed(row: Contested, said: Manifest, sketch: Sketch | None) -> bool:
-    """Since it was last applied; what nobody remembers did not change."""
-    if sketch is None:
+    takes = {Kin.PERSON, Kin.OURS, Kin.UNKNOWN} if healing.every else {Kin.PERSON, Kin.OURS}
+    if sketch is None or not all(kin(name) in takes for name in row.owners):
         return False
-    return any(not sketch.says(path, value) for path, value in _at(row.pointer, said))
+    return healing.covers(said.key) or _heals_by_the_way(wanted, sketch, healing) or _git_changed(row, said, sketch)
+
+
+def _heals_by_the_way(wanted: Wanted, sketch: Sketch, healing: Healing) -> bool:
+    """An object that git changed is sent as a whole. Of a Secret nobody remembers what git said."""
+    key = wanted.manifest.key
+    return not key.is_secret and key not in healing.withheld and wanted.applied != sketch
+
+
+def _git_changed(row: Contested, said: Manifest, sketch: Sketch) -> bool:
+    """Since it was last applied."""
+    return any(not sketch.says(path, value) for path, value in addressed(row.pointer, said))
 
 
 def _knows(sketch: Sketch, pointer: str, said: Manifest) -> bool:
-    return any(sketch.knows(path) for path, _ in _at(pointer, said))
-
-
-def _at(pointer: str, said: Manifest) -> Iterator[tuple[Path, object]]:
-    """The leaves, as a sketch addresses them, that a pointer into git's object means."""
-    for path, leaf in leaves(comparable(said.body), {}).items():
-        if leaf.pointer == pointer or leaf.pointer.startswith(f"{pointer}/") or pointer.startswith(f"{leaf.pointer}/"):
-            yield path, leaf.value
+    return any(sketch.knows(path) for path, _ in addressed(pointer, said))
 
 
 def _owed(kept: Sequence[Contested], said: Manifest, applied: Sketch | None) -> Sketch:
     """What git says of the fields that people, or somebody unknown, changed: that stays drift while they do."""
     drift = [row for row in kept if {kin(name) for name in row.owners} <= {Kin.PERSON, Kin.UNKNOWN, Kin.OURS}]
-    return applied.only(path for row in drift for path, _ in _at(row.pointer, said)) if applied and drift else NOTHING
+    if applied is None or not drift:
+        return NOTHING
+    return applied.only(path for row in drift for path, _ in addressed(row.pointer, said))
 
 
 def _drops(wanted: Wanted, before: Sketch) -> bool:

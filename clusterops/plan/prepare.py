@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveSet
@@ -38,9 +39,9 @@ def also_read(rendered: RenderedSet, live: LiveSet, inventory: Inventory) -> fro
     return frozenset(key for key in asked if key not in live.objects)
 
 
-def prepare(rendered: RenderedSet, live: LiveSet, inventory: Inventory) -> Prepared:
-    """In the order of the rendered set. Pure; O(objects * references)."""
+def prepare(rendered: RenderedSet, live: LiveSet, inventory: Inventory, healing: Healing = NO_HEALING) -> Prepared:
+    """In the order of the rendered set; ``healing`` says which drift is put back. Pure; O(objects * references)."""
     manifests = [sendable(manifest) for manifest in rendered.manifests]
     rows = named(manifests, live, inventory)
-    settled = (settle_owners(row, live.found(row.manifest.key), inventory) for row in rows)
+    settled = (settle_owners(row, live.found(row.manifest.key), inventory, healing) for row in rows)
     return Prepared(rendered=rendered, wanted={row.manifest.key: row for row in settled})

@@ -29,6 +29,7 @@ _SIGNS: Final = {
     Action.HOLD: "=",
     Action.REFUSE: "!",
     Action.UNCHANGED: " ",
+    Action.LEAVE: "≠",
 }
 _CLUSTERS_SHOWN: Final = 20
 _POOLS_SHOWN: Final = 12

@@ -19,7 +19,7 @@ class Wanted:
     ``adopts`` are the field managers that it is taken over from; ``follows`` the templates, as git calls them, whose
     new generation its references move to. ``applied`` is what will be remembered of it, with the
     fields that are left to others for now, ``owed`` those of them that are drift; ``refused`` why it is
-    not written at all.
+    not written at all. One that ``stands`` is as git had it when it was last applied, and is not written either.
     """
 
     manifest: Manifest
@@ -32,6 +32,7 @@ class Wanted:
     applied: Sketch | None = None
     owed: Sketch = NOTHING
     refused: Problem | None = None
+    stands: bool = False
     follows: tuple[ObjectKey, ...] = ()
 
     @property

@@ -125,7 +125,7 @@ def _impact(change: Change, outlook: Outlook, of_topologies: Sequence[PoolImpact
     if change.desired is None and change.live is not None:
         return _of_deletion(change, change.live, outlook)
     if not change.writes:
-        kind = ImpactClass.NONE if change.action is Action.UNCHANGED else ImpactClass.BLOCKED
+        kind = ImpactClass.NONE if change.stands else ImpactClass.BLOCKED
         return Impact(kind=kind)
     if change.live is None:
         return Impact.of(_of_creation(change, outlook) if change.desired is not None else ())
@@ -196,7 +196,7 @@ def _of_creation(change: Change, outlook: Outlook) -> Iterator[PoolImpact]:
 
 def _of_deletion(change: Change, live: LiveObject, outlook: Outlook) -> Impact:
     if change.action not in {Action.PRUNE, Action.REFUSE}:
-        return Impact(kind=ImpactClass.NONE if change.action is Action.UNCHANGED else ImpactClass.BLOCKED)
+        return Impact(kind=ImpactClass.NONE if change.stands else ImpactClass.BLOCKED)
     if is_cluster(change.key):
         return Impact.of(_all_of(live, outlook), least=ImpactClass.DELETE)
     if is_pool(change.key) or is_control_plane(change.key):

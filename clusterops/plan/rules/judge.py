@@ -99,7 +99,7 @@ def refusals(
 
     ``coming`` is what targets of the same commit render that are applied before this one. O(rows * references).
     """
-    blocked = frozenset(row.key for row in rows if not row.writes and row.action is not Action.UNCHANGED)
+    blocked = frozenset(row.key for row in rows if not row.writes and not row.stands)
     view = View(wanted=wanted, live=live, coming=coming, blocked=blocked)
     judged = [row for row in rows if _is_judged(row)]
     found = _found(view, (row for row in judged if not is_pool(row.key)))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clusterops.apply import apply_plan
+from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.inventory import Entry, EntryState, Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveSet
@@ -20,6 +21,7 @@ from tests.model_cluster import ModelCluster
 from tests.skipping_clock import SkippingClock
 
 Bodies = list[dict[str, Any]]
+EVERY = Healing(every=True)
 
 
 class World:
@@ -30,13 +32,15 @@ class World:
         self.inventory: Inventory = empty_inventory("north/alpha")
         self.apply(bodies)
 
-    def plan(self, bodies: Bodies, *, inputs: str = "tree") -> Plan:
-        return asyncio.run(read_and_plan(self.cluster, bodies, self.inventory, inputs=inputs))
+    def plan(self, bodies: Bodies, *, inputs: str = "tree", healing: Healing = NO_HEALING) -> Plan:
+        return asyncio.run(read_and_plan(self.cluster, bodies, self.inventory, inputs=inputs, healing=healing))
 
-    def apply(self, bodies: Bodies) -> None:
+    def apply(self, bodies: Bodies, *, healing: Healing = NO_HEALING) -> None:
         store = MemoryStore(self.inventory)
         logger = build_logger(level="critical")
-        work = apply_plan(self.plan(bodies), self.cluster, clock=SkippingClock(), logger=logger, store=store)
+        work = apply_plan(
+            self.plan(bodies, healing=healing), self.cluster, clock=SkippingClock(), logger=logger, store=store
+        )
         report = asyncio.run(work)
         self.inventory = store.inventory.narrowed(report, revision="c1")
 
@@ -87,10 +91,47 @@ def test_a_cluster_whose_create_was_interrupted_is_created() -> None:
     assert row(plan, "Cluster").action is Action.CREATE
 
 
-def test_another_object_deleted_by_hand_is_created_again() -> None:
+def test_another_object_deleted_by_hand_is_reported_and_created_again_when_healed() -> None:
     world = World(cluster_bodies())
     del world.cluster.objects[world.key("MachineHealthCheck")]
-    assert row(world.plan(cluster_bodies()), "MachineHealthCheck").action is Action.CREATE
+    assert code(row(world.plan(cluster_bodies()), "MachineHealthCheck")) == (Action.LEAVE, "drift-reported")
+    assert row(world.plan(cluster_bodies(), healing=EVERY), "MachineHealthCheck").action is Action.CREATE
+
+
+def test_a_field_edited_by_hand_is_left_by_a_commit_that_does_not_change_its_object() -> None:
+    world = World(cluster_bodies())
+    key = world.key("ConfigMap")
+    world.cluster.edit(key, lambda raw: raw["data"].update(text="by hand"), manager="kubectl-edit")
+    left = row(world.plan(cluster_bodies(workers=3)), "ConfigMap")
+    assert (left.action, [one.pointer for one in left.left]) == (Action.LEAVE, ["/data/text"])
+    healed = row(world.plan(cluster_bodies(), healing=EVERY), "ConfigMap")
+    assert (healed.action, [one.pointer for one in healed.heals]) == (Action.UPDATE, ["/data/text"])
+
+
+def test_an_object_that_a_commit_changes_is_sent_whole_and_heals_by_the_way() -> None:
+    world = World(cluster_bodies())
+    key = world.key("MachineDeployment")
+    world.cluster.edit(key, lambda raw: raw["spec"].update(clusterName="beta"), manager="kubectl-edit")
+    whole = row(world.plan(cluster_bodies(workers=3)), "MachineDeployment")
+    assert {one.pointer for one in whole.fields} == {"/spec/clusterName", "/spec/replicas"}
+    assert [one.pointer for one in whole.heals] == ["/spec/clusterName"]
+
+
+def test_what_healing_is_withheld_from_is_sent_without_what_a_person_changed() -> None:
+    world = World(cluster_bodies())
+    key = world.key("MachineDeployment")
+    world.cluster.edit(key, lambda raw: raw["spec"].update(clusterName="beta"), manager="kubectl-edit")
+    spared = row(world.plan(cluster_bodies(workers=3), healing=Healing(withheld=frozenset({key}))), "MachineDeployment")
+    assert ([one.pointer for one in spared.fields], spared.heals) == (["/spec/replicas"], ())
+
+
+def test_what_stands_costs_no_dry_run() -> None:
+    world = World(cluster_bodies())
+    world.cluster.edit(world.key("MachineDeployment"), lambda raw: raw["spec"].update(paused=True), manager="webhook")
+    wanted = rendered(cluster_bodies())
+    live = asyncio.run(world.cluster.read(wanted.keys))
+    asked = may_differ(prepare(wanted, live, world.inventory), live)
+    assert {manifest.key.kind for manifest in asked} <= {"Secret"}
 
 
 def test_a_cluster_with_another_uid_is_refused() -> None:
@@ -283,9 +324,10 @@ def test_a_retained_manager_without_value_differences_is_an_ownership_update() -
     key = world.key("MachineDeployment")
     world.cluster.edit(key, lambda raw: raw["spec"].update(replicas=9), manager="kubectl-edit")
     world.cluster.edit(key, lambda raw: raw["spec"].update(replicas=2), manager="kubectl-edit")
-    changed = row(world.plan(cluster_bodies()), "MachineDeployment")
+    changed = row(world.plan(cluster_bodies(), healing=EVERY), "MachineDeployment")
     assert (changed.action, changed.fields) == (Action.UPDATE, ())
-    world.apply(cluster_bodies())
+    assert row(world.plan(cluster_bodies()), "MachineDeployment").action is Action.LEAVE
+    world.apply(cluster_bodies(), healing=EVERY)
     assert row(world.plan(cluster_bodies()), "MachineDeployment").action is Action.UNCHANGED
 
 

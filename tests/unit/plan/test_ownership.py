@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from clusterops.capi.managers import Kin, kin
+from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.inventory import Entry, EntryState, Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
@@ -38,8 +39,10 @@ def inventory(last: dict[str, Any] | None, key: ObjectKey) -> Inventory:
     return Inventory(owner="north/alpha", entries={key: entry})
 
 
-def settled(git: dict[str, Any], found: LiveObject, last: dict[str, Any] | None) -> Wanted:
-    return settle_owners(Wanted.as_written(Manifest.of(git)), found, inventory(last, found.key))
+def settled(
+    git: dict[str, Any], found: LiveObject, last: dict[str, Any] | None, healing: Healing = NO_HEALING
+) -> Wanted:
+    return settle_owners(Wanted.as_written(Manifest.of(git)), found, inventory(last, found.key), healing)
 
 
 @pytest.mark.parametrize(
