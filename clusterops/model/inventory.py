@@ -64,6 +64,11 @@ class Inventory:
                 merged[row.key] = _applied(row, merged.get(row.key))
         return replace(self, entries=merged, revision=revision)
 
+    def holding(self, held: Mapping[ObjectKey, Sketch]) -> Inventory:
+        """With another measure of drift for these entries; one that is not known is left out."""
+        moved = {key: replace(self.entries[key], held=one) for key, one in held.items() if key in self.entries}
+        return replace(self, entries={**self.entries, **moved}) if moved else self
+
     def to_body(self) -> dict[str, Any]:
         """The JSON form stored in a FleetTarget; entries sorted by key."""
         return {
