@@ -74,15 +74,16 @@ async def _prune(plan: Plan, doors: Doors, record: Record) -> None:
     pruned = replace(plan, waves=tuple(wave for wave in waves if wave), refusals=())
     if pruned.changes:
         async with doors.slots:
-            report = await apply_plan(
-                pruned,
-                doors.cluster,
-                clock=doors.clock,
-                logger=doors.logger,
-                store=record,
-                concurrency=doors.concurrency,
-            )
-        record.note(report)
+            with doors.records.applying(plan.target):
+                report = await apply_plan(
+                    pruned,
+                    doors.cluster,
+                    clock=doors.clock,
+                    logger=doors.logger,
+                    store=record,
+                    concurrency=doors.concurrency,
+                )
+                record.note(report)
 
 
 def _is_old_generation(change: Change) -> bool:

@@ -102,6 +102,11 @@ async def draft_plan(work: Work, doors: Doors, commit: CommitView) -> Draft:
 
 
 async def _carry_out(work: Work, doors: Doors, draft: Draft) -> Outcome:
+    with doors.records.applying(work.target.name):
+        return await _apply(work, doors, draft)
+
+
+async def _apply(work: Work, doors: Doors, draft: Draft) -> Outcome:
     """Applies the plan; where an object changed meanwhile, reads and plans again, at most REPLANS times."""
     outcome, plan = replace(draft.outcome, stage=Stage.APPLY), draft.outcome.plan
     assert plan is not None

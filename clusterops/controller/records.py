@@ -1,16 +1,17 @@
 """What is written about a target: its FleetTarget, at most twice per target and commit, and one Event at the end.
 
 The first write comes before the first apply, and only where the inventory grows; else it says that the commit is
-applied. The second says how it ended, and narrows the inventory.
+applied. The second says how it ended, and narrows the inventory. Drift is written by itself, when it changes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Protocol
 
 from clusterops.errors import ClusterOpsError, RefusedError, TerminalError
 from clusterops.model.fleet import Target
@@ -20,6 +21,7 @@ from clusterops.model.live import LiveSet
 from clusterops.model.machines import MachineTally
 from clusterops.model.report import ApplyReport, Outcome, Stage
 from clusterops.model.revision import Revision
+from clusterops.model.sketch import Sketch
 from clusterops.ports import Clock, Cluster
 from clusterops.status import (
     FleetStatus,
@@ -49,6 +51,16 @@ UNTOLD: Final = frozenset({"superseded", "target-suspended"})
 Change = Callable[[StoredTarget], StoredTarget]
 
 
+class Audience(Protocol):
+    """Who compares live objects with what is remembered of them."""
+
+    def remembered(self, target: str) -> None:
+        """Its inventory may be another one, or an apply of it has ended."""
+
+    def applied(self, target: str, report: ApplyReport) -> None:
+        """Called before ``remembered``."""
+
+
 @dataclass(slots=True)
 class Record:
     """One target's FleetTarget during one pass; apply's InventoryStore."""
@@ -58,6 +70,8 @@ class Record:
     stored: StoredTarget | None = None
     inputs: str = ""
     written: bool = False
+    looks: bool = False
+    """It only looks, so a pause is no obstacle, and the FleetTarget is taken as known."""
     _inventory: Inventory | None = None
 
     @property
@@ -68,7 +82,7 @@ class Record:
 
     def refuse_suspended(self) -> None:
         """Raises RefusedError ``target-suspended``."""
-        if self.stored is not None and self.stored.suspend:
+        if self.stored is not None and self.stored.suspend and not self.looks:
             raise RefusedError(
                 "target-suspended",
                 self.target.name,
@@ -79,7 +93,7 @@ class Record:
     @property
     def keys(self) -> tuple[ObjectKey, ...]:
         """Of the FleetTarget, where there is one."""
-        return (self.stored.key,) if self.stored is not None and self.stored.stored else ()
+        return (self.stored.key,) if self.stored is not None and self.stored.stored and not self.looks else ()
 
     def refreshed(self, live: LiveSet) -> None:
         """Takes the FleetTarget as just read: a watch that was cut may not have told of a pause yet."""
@@ -111,6 +125,7 @@ class Record:
     def note(self, report: ApplyReport) -> None:
         """What the report says of uids and prunes, kept for the next plan and the next write."""
         self._inventory = self.inventory.narrowed(report, revision=self.inventory.revision)
+        self.records.noted(self.target.name, self._inventory, report)
 
     async def applied(self, outcome: Outcome) -> None:
         """After the apply; nothing where this pass has written already, since the end will be written too."""
@@ -147,7 +162,7 @@ class Record:
         if not self.stored.stored:
             await self.records.ensure_namespace(self.stored.key.namespace or "default")
         self.stored = await update_target(self.records.cluster, self.stored, change)
-        self.records.learn(self.stored)
+        self.records.written(self.stored)
         self._inventory = self.stored.inventory
         self.written = True
 
@@ -188,6 +203,10 @@ class Records:
     """Why the branch's head is not taken, as the Fleet has it recorded."""
     known: dict[str, StoredTarget] = field(default_factory=dict)
     """FleetTargets as last listed, watched or written. Every write carries the resourceVersion: stale is harmless."""
+    audience: Audience | None = None
+    _applying: set[str] = field(default_factory=set)
+    _noted: dict[str, Inventory] = field(default_factory=dict)
+    """What was applied and is not written yet."""
     _management: str = ""
     _identity: str = ""
     _fleet_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -197,6 +216,44 @@ class Records:
 
     def unread(self, target: Target, inputs: str) -> Record:
         return Record(records=self, target=target, inputs=inputs)
+
+    def looked_up(self, target: Target) -> Record:
+        """For a plan that is never carried out: costs no request. Only where FleetTargets were listed."""
+        stored = self.known.get(target.name) or unstored_target(target)
+        return Record(records=self, target=target, stored=stored, looks=True, _inventory=self.inventory_of(target.name))
+
+    def inventory_of(self, name: str) -> Inventory | None:
+        """The newest that is known here, written or not."""
+        stored = self.known.get(name)
+        return self._noted.get(name) or (stored.inventory if stored else None)
+
+    def is_applying(self, name: str) -> bool:
+        return name in self._applying
+
+    @contextmanager
+    def applying(self, name: str) -> Iterator[None]:
+        """While live objects may be ahead of what is remembered of them."""
+        self._applying.add(name)
+        try:
+            yield
+        finally:
+            self._applying.discard(name)
+            self._tell(name)
+
+    def noted(self, name: str, inventory: Inventory, report: ApplyReport) -> None:
+        """After an apply, before it is written."""
+        self._noted[name] = inventory
+        if self.audience is not None:
+            self.audience.applied(name, report)
+
+    def written(self, stored: StoredTarget) -> None:
+        """By a pass: what it had noted is in there."""
+        self._noted.pop(stored.target, None)
+        self.learn(stored)
+
+    def _tell(self, name: str) -> None:
+        if self.audience is not None:
+            self.audience.remembered(name)
 
     async def read(self, record: Record) -> None:
         """Costs a request only where FleetTargets were never listed. Raises as status.read_target."""
@@ -213,10 +270,31 @@ class Records:
         before = self.known.get(stored.target)
         if before is None or before.uid != stored.uid or not _older(stored, before):
             self.known[stored.target] = stored
+            self._tell(stored.target)
 
     def forget(self, name: str) -> None:
         """Its FleetTarget was deleted: what it owned is looked at afresh."""
         self.known.pop(name, None)
+        self._noted.pop(name, None)
+        self._tell(name)
+
+    async def note_drift(self, name: str, drift: Mapping[str, Any], held: Mapping[ObjectKey, Sketch]) -> None:
+        """Writes where a target departs, where that is news, and what is held of objects that git agrees with.
+
+        Raises as status.update_target.
+        """
+        stored = self.known.get(name)
+        if stored is None:
+            return
+
+        def change(stored: StoredTarget) -> StoredTarget:
+            return replace(
+                stored,
+                inventory=stored.inventory.holding(held),
+                status=replace(stored.status, drift=drift),
+            )
+
+        self.learn(await update_target(self.cluster, stored, change))
 
     async def enter(self, fleet: str, management: str) -> None:
         """Before anything is written: is this the cluster that it was last time? Then our namespace.
