@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -163,8 +164,9 @@ def adopt_command(target: str, drifted: DriftedObject) -> str:
     if drifted.what is not Departed.CHANGED or drifted.key.is_secret:
         return ""
     found = next((each for each in drifted.fields if MISSING not in (each.git, each.live)), None)
-    return f"clusterops drift adopt {target} {drifted.key.kind}/{drifted.key.name} {found.pointer}" if found else ""
+    asked = (target, f"{drifted.key.kind}/{drifted.key.name}", found.pointer) if found else ()
+    return f"clusterops drift adopt {shlex.join(asked)}" if asked else ""
 
 
 def heal_command(target: str, drifted: DriftedObject) -> str:
-    return "" if drifted.remedy in {Remedy.HEAL, Remedy.LEAVE} else f"clusterops drift heal {target}"
+    return "" if drifted.remedy in {Remedy.HEAL, Remedy.LEAVE} else f"clusterops drift heal {shlex.quote(target)}"

@@ -34,7 +34,9 @@ def ago(**units: float) -> datetime:
 
 
 def field_of(pointer: str, git: Any, live: Any, manager: str = "kubectl-edit", **changes: Any) -> DriftedField:
-    given = {"operation": "Update", "changed_at": ago(hours=2), "author": Author.PERSON} if manager else {}
+    given: dict[str, Any] = (
+        {"operation": "Update", "changed_at": ago(hours=2), "author": Author.PERSON} if manager else {}
+    )
     return DriftedField(pointer=pointer, git=git, live=live, manager=manager, **(given | changes))
 
 
