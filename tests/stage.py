@@ -136,6 +136,7 @@ class Daemon:
     port: int = 0
     starts: int = 0
     after_kill: Callable[[], None] = lambda: None
+    module: str = "clusterops"
 
     @property
     def log(self) -> Path:
@@ -156,7 +157,7 @@ class Daemon:
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "clusterops", "run", "--listen", "127.0.0.1:0", "--log-json"],
+                [sys.executable, "-m", self.module, "run", "--listen", "127.0.0.1:0", "--log-json"],
                 env=environment,
                 cwd=ROOT,
                 stdout=log,
@@ -241,6 +242,14 @@ class Audit:
             and event.get("userAgent", "").startswith(agent)
             and "dryRun" not in event["requestURI"]
             for reference in [event.get("objectRef") or {}]
+        ]
+
+    def requests(self, agent: str = "clusterops") -> list[str]:
+        """``verb resource`` of each request of one user agent that was answered, watches at their end; in order."""
+        return [
+            f"{event['verb']} {(event.get('objectRef') or {}).get('resource') or event['requestURI']}"
+            for event in self._events()
+            if event.get("userAgent", "").startswith(agent)
         ]
 
     def delete_bodies(self, agent: str = "clusterops") -> list[dict[str, Any]]:

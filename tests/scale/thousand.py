@@ -1,0 +1,314 @@
+"""Shows 1, 2, 3 and 5 of drift and scale: what a fleet of a thousand costs, beside the floor of the same run.
+
+usage: python -m tests.scale.thousand [--clusters 1000] [--minutes 10]     (from the project's root)
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterops.cli.tools import toolchain_settings
+from clusterops.sandbox import Sandbox, Spec, held, tools_for
+from clusterops.toolchain import Silent, ensure
+from tests.scale.controllers import settle
+from tests.scale.fleet import fleet_files, overlay, overlay_path
+from tests.scale.floors import Floor, decoded_render_floor
+from tests.scale.processes import cpu_s, resident_mb
+from tests.scale.replay import replay
+from tests.scale.request_log import Sent, read_sent
+from tests.stage import Api, Audit, Daemon, Repository, folder, until
+
+WITHIN_S = 900.0
+EDITS = 11
+"""One-cluster commits of which the median counts."""
+DEFAULT_LEASE = {
+    "CLUSTEROPS_DAEMON_LEASE_DURATION_S": "15",
+    "CLUSTEROPS_DAEMON_RENEW_DEADLINE_S": "10",
+    "CLUSTEROPS_DAEMON_RENEW_EVERY_S": "2",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Seconds of wall time, and CPU seconds of our processes, of kube-apiserver and of etcd."""
+
+    wall_s: float
+    ours_s: float
+    server_s: float
+    etcd_s: float = 0.0
+
+    def __sub__(self, before: Spent) -> Spent:
+        return Spent(
+            wall_s=self.wall_s - before.wall_s,
+            ours_s=self.ours_s - before.ours_s,
+            server_s=self.server_s - before.server_s,
+            etcd_s=self.etcd_s - before.etcd_s,
+        )
+
+    @property
+    def text(self) -> str:
+        return (
+            f"{self.wall_s:7.2f} s wall  {self.ours_s:7.2f} s CPU of ours  "
+            f"{self.server_s:7.2f} s of kube-apiserver  {self.etcd_s:6.2f} s of etcd  load {os.getloadavg()[0]:.1f}"
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Fleet:
+    """N clusters on one API server, followed by one daemon."""
+
+    clusters: int
+    home: Path
+    sandbox: Sandbox
+    repository: Repository
+    daemon: Daemon
+    audit_log: Path
+
+    @property
+    def pid(self) -> int:
+        assert self.daemon.process is not None
+        return self.daemon.process.pid
+
+    def spent(self) -> Spent:
+        running = self.daemon.process is not None and self.daemon.process.poll() is None
+        return Spent(
+            wall_s=time.monotonic(),
+            ours_s=cpu_s(self.pid) if running else 0.0,
+            server_s=cpu_s(self.sandbox.pids["kube-apiserver"]),
+            etcd_s=cpu_s(self.sandbox.pids["etcd"]),
+        )
+
+    def until_applied(self, targets: int, commit: str, every_s: float = 0.02) -> None:
+        def probe() -> bool:
+            self.daemon.must_run()
+            found = self.daemon.events("commit applied")
+            return any(one["commit"] == commit[:7] and one["targets"] == targets for one in found)
+
+        until(f"{targets} targets applied", probe, within_s=WITHIN_S, every_s=every_s)
+
+    def first_sync(self) -> Spent:
+        before = self.spent()
+        self.daemon.start()
+        self.until_applied(self.clusters, self.repository.head, every_s=0.1)
+        spent = self.spent() - before
+        api = Api(self.sandbox)
+        kind = "/apis/cluster.x-k8s.io/v1beta2/machinedeployments?labelSelector=clusterops.io/fleet"
+        assert len(api.items(kind)) == self.clusters, "not every cluster is there"
+        return spent
+
+    def settled(self) -> Spent:
+        """What it costs until every target is settled, the controllers' writes included in the server's."""
+        before = self.spent()
+        asyncio.run(settle(self.sandbox))
+
+        def probe() -> bool:
+            self.daemon.must_run()
+            return len({one["target"] for one in self.daemon.events("pass") if one["stage"] == "done"}) >= self.clusters
+
+        until("every target settled", probe, within_s=WITHIN_S, every_s=1.0)
+        return self.spent() - before
+
+    def edit(self, number: int) -> float:
+        """Seconds from a commit that resizes one cluster to the object applied, as the daemon counts them."""
+        began = time.monotonic()
+        commit = self.repository.commit({overlay_path(number): overlay(number, replicas=4).encode()}, f"c{number:04d}")
+        self.until_applied(1, commit, every_s=0.005)
+        return time.monotonic() - began
+
+    def edits(self) -> tuple[list[float], Spent]:
+        before, taken = self.spent(), []
+        for number in range(EDITS):
+            taken.append(self.edit(number * self.clusters // EDITS))
+            asyncio.run(settle(self.sandbox, pool=f"c{number * self.clusters // EDITS:04d}-md-0"))
+            time.sleep(1.0)
+        return taken, self.spent() - before
+
+    def restarted(self, *, cache: bool) -> tuple[float, Spent]:
+        """Until the branch's head is taken and /readyz says so."""
+        self.daemon.stop()
+        if not cache:
+            shutil.rmtree(self.daemon.home / "cache", ignore_errors=True)
+        before = self.spent()
+        began = time.monotonic()
+        self.daemon.start()
+        self.daemon.until_event("commit taken", due=0)
+        ready_s = time.monotonic() - began
+        return ready_s, self.spent() - before
+
+
+def steady(fleet: Fleet, seconds: float) -> bool:
+    audit, before = Audit.from_now(fleet.audit_log), fleet.spent()
+    time.sleep(seconds)
+    spent = fleet.spent() - before
+    asked = audit.requests()
+    leases = sum("leases" in one for one in asked)
+    others = [one for one in asked if "leases" not in one]
+    writes = [one for one in others if not one.startswith(("get ", "list ", "watch "))]
+    print(f"3 steady, {seconds:.0f} s      {spent.text}")
+    print(
+        f"  {100 * spent.ours_s / seconds:.2f} % of a core (aim: under 1), {leases} requests for the Lease, "
+        f"{len(others) - len(writes)} other reads, {len(writes)} other writes (aim: 0)"
+    )
+    for one in sorted(set(others))[:12]:
+        print(f"    {others.count(one):5d} {one}")
+    return not writes and spent.ours_s < 0.01 * seconds
+
+
+@asynccontextmanager
+async def fleet_of(clusters: int, home: Path, tools: dict[str, Path], *, log: Path) -> AsyncIterator[Fleet]:
+    """Its daemon writes every request down in ``log``."""
+    async with held(_spec(home, tools)) as holder:
+        repository = Repository(home / "fleet.git")
+        repository.create(fleet_files(clusters))
+        environment = {
+            **DEFAULT_LEASE,
+            "CLUSTEROPS_RENDER_HELM": str(tools["helm"]),
+            "CLUSTEROPS_RENDER_KUSTOMIZE": str(tools["kustomize"]),
+            "SCALE_RECORD": str(log),
+        }
+        daemon = Daemon(
+            repository.directory,
+            holder.sandbox.kubeconfig,
+            home / "daemon",
+            environment=environment,
+            module="tests.scale.recorded",
+        )
+        try:
+            yield Fleet(
+                clusters=clusters,
+                home=home,
+                sandbox=holder.sandbox,
+                repository=repository,
+                daemon=daemon,
+                audit_log=home / "audit.log",
+            )
+        finally:
+            with contextlib.suppress(Exception):
+                daemon.stop()
+            daemon.kill()
+
+
+def _spec(home: Path, tools: dict[str, Path]) -> Spec:
+    home.mkdir()
+    return Spec(
+        name="scale",
+        mode="crds",
+        directory=home / "sandbox",
+        tools={name: tools[name] for name in tools_for("crds")},
+        audit_log=home / "audit.log",
+    )
+
+
+async def replay_floor(home: Path, tools: dict[str, Path], sent: list[Sent]) -> tuple[Floor, Spent]:
+    async with held(_spec(home, tools)) as holder:
+        pids = holder.sandbox.pids
+
+        def spent() -> Spent:
+            return Spent(
+                wall_s=time.monotonic(),
+                ours_s=0.0,
+                server_s=cpu_s(pids["kube-apiserver"]),
+                etcd_s=cpu_s(pids["etcd"]),
+            )
+
+        before = spent()
+        floor = await replay(holder.sandbox, sent)
+        return floor, spent() - before
+
+
+def small(fleet: Fleet) -> tuple[float, float]:
+    """Of a smaller fleet: median seconds of a one-cluster commit, and MB."""
+    first = fleet.first_sync()
+    fleet.settled()
+    resident = resident_mb(fleet.pid)
+    taken, _ = fleet.edits()
+    print(f"{fleet.clusters} clusters: first sync {first.text}")
+    print(f"  one cluster {statistics.median(taken):.3f} s median, {resident:.0f} MB")
+    return statistics.median(taken), resident
+
+
+def large(fleet: Fleet, minutes: float, log: Path) -> tuple[Spent, int, float, float, bool]:
+    first = fleet.first_sync()
+    recorded_bytes, peak = log.stat().st_size, resident_mb(fleet.pid)
+    print(f"1 first sync           {first.text}", flush=True)
+    settled = fleet.settled()
+    resident = resident_mb(fleet.pid)
+    print(f"  until all is settled {settled.text}")
+    print(f"  memory of all our processes: {peak:.0f} MB when applied, {resident:.0f} MB when settled", flush=True)
+    taken, spent = fleet.edits()
+    median_s = statistics.median(taken)
+    print(f"2 one cluster          {median_s:.3f} s median, {max(taken):.3f} s worst of {EDITS} (aim: under 1 s)")
+    print(f"  {EDITS} commits          {spent.text}", flush=True)
+    time.sleep(10)
+    quiet = steady(fleet, minutes * 60)
+    for cache in (True, False):
+        ready_s, spent = fleet.restarted(cache=cache)
+        how = "with" if cache else "without"
+        print(f"5 restart {how:>7} cache {ready_s:.2f} s until ready  {spent.text}")
+        time.sleep(20)
+        print(f"  {resident_mb(fleet.pid):.0f} MB 20 s later", flush=True)
+    return first, recorded_bytes, median_s, resident, quiet
+
+
+async def main(clusters: int, minutes: float) -> bool:
+    settings = toolchain_settings()
+    tools = await ensure([*tools_for("crds"), "kustomize", "helm"], settings, Silent())
+    with folder("thousand") as home:
+        found: dict[int, tuple[float, float]] = {}
+        for number in sorted({min(100, clusters // 2), min(200, clusters // 2)}):
+            async with fleet_of(number, home / f"of-{number}", tools, log=home / f"sent-{number}") as fleet:
+                found[number] = await asyncio.to_thread(small, fleet)
+        log = home / "sent"
+        async with fleet_of(clusters, home / "large", tools, log=log) as fleet:
+            first, recorded_bytes, median_s, resident, quiet = await asyncio.to_thread(large, fleet, minutes, log)
+            checkout = await asyncio.to_thread(_checkout, fleet.repository, home / "checkout")
+        renders = await asyncio.to_thread(decoded_render_floor, tools["kustomize"], checkout, clusters)
+        sent = list(read_sent(log, until_bytes=recorded_bytes))
+        applies, server = await replay_floor(home / "replay", tools, sent)
+    floor_s = renders.wall_s + applies.wall_s
+    ratio = first.wall_s / floor_s
+    print(f"floor: renders         {renders.wall_s:7.2f} s wall  {renders.cpu_s:7.2f} s CPU, decoded")
+    print(
+        f"floor: {len(sent)} requests  {applies.wall_s:7.2f} s wall  {applies.cpu_s:7.2f} s CPU of the client  "
+        f"{server.server_s:7.2f} s of kube-apiserver  {server.etcd_s:6.2f} s of etcd"
+    )
+    cpu_floor_s = renders.cpu_s + applies.cpu_s
+    print(
+        f"first sync / floor: {ratio:.2f} (aim: 1.3), our CPU / floor's {first.ours_s / cpu_floor_s:.2f}, "
+        f"with the API server's {(first.ours_s + first.server_s) / (cpu_floor_s + server.server_s):.2f}"
+    )
+    least, most = min(found), max(found)
+    print(f"one cluster: {found[least][0]:.3f} s at {least}, {median_s:.3f} s at {clusters}")
+    print(f"memory: {found[most][1]:.0f} MB at {most} (aim: 150), {resident:.0f} MB at {clusters} (aim: 350)")
+    small_enough = found[most][1] <= 150 and resident <= 350
+    return ratio <= 1.3 and median_s < 1 and quiet and small_enough
+
+
+def _checkout(repository: Repository, folder: Path) -> Path:
+    subprocess.run(["git", "clone", "-q", str(repository.directory), str(folder)], check=True)
+    return folder
+
+
+def run() -> int:
+    """The exit code: 0 when every aim is met."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--clusters", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=10)
+    asked = parser.parse_args()
+    return 0 if asyncio.run(main(asked.clusters, asked.minutes)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(run())
