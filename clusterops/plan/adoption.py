@@ -10,18 +10,14 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from clusterops.capi.kinds import is_template
-from clusterops.capi.managers import Kin, kin, tool
+from clusterops.capi.managers import Kin, kin
+from clusterops.capi.tools import applier
 from clusterops.model.bodies import comparable, without
 from clusterops.model.leaves import Leaf, Path, leaves, merged_tree, owned
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, FieldChange
 from clusterops.model.problem import Problem, Retry
-
-_FLUX: Final = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
-_ARGO: Final = "argocd.argoproj.io/tracking-id"
-_ARGO_LABEL: Final = "app.kubernetes.io/instance"
-_RANCHER: Final = "objectset.rio.cattle.io/"
 
 _BOOKKEEPING: Final = (
     "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
@@ -38,14 +34,15 @@ _DISARM: Final[Mapping[str, str]] = {
 
 def armed(found: LiveObject) -> Problem | None:
     """Why an object may not be adopted: a tool that still applies it, by its label, annotation or field manager."""
-    name, where = _tool_of(found)
-    if not name:
+    tool = applier(found)
+    if tool is None:
         return None
+    way_out = _DISARM.get(tool.product, f"take it out of {tool.product} without deleting it, then plan again")
     return Problem(
         code="foreign-owner-armed",
         subject=found.key.label,
-        message=f"{name}{where} owns it too and may change or delete it",
-        hint=f"{_DISARM.get(name, f'take it out of {name} without deleting it, then plan again')}. Nothing was written",
+        message=f"{tool.text} owns it too and may change or delete it",
+        hint=f"{way_out}. Nothing was written",
         retry=Retry.HUMAN,
     )
 
@@ -103,25 +100,3 @@ def removed(
 
 def is_bookkeeping(pointer: str) -> bool:
     return pointer.startswith(_BOOKKEEPING)
-
-
-def _tool_of(found: LiveObject) -> tuple[str, str]:
-    """(product, where it is applied from)"""
-    for label in _FLUX:
-        if label in found.labels:
-            return "Flux", f" {_flux_object(found.labels, label)}"
-    tracked = found.annotations.get(_ARGO, "")
-    if tracked:
-        return "Argo CD", f" Application {tracked.partition(':')[0]}"
-    products = sorted({tool(one.name) for one in found.managers} - {""})
-    if "Argo CD" in products and _ARGO_LABEL in found.labels:
-        return "Argo CD", f" Application {found.labels[_ARGO_LABEL]}"
-    if any(name.startswith(_RANCHER) for name in (*found.labels, *found.annotations)):
-        return "Rancher Fleet", ""
-    return (products[0], "") if products else ("", "")
-
-
-def _flux_object(labels: Mapping[str, Any], label: str) -> str:
-    kind = "Kustomization" if label.startswith("kustomize") else "HelmRelease"
-    namespace = labels.get(label.replace("/name", "/namespace"), "")
-    return f"{kind} {namespace}/{labels[label]}" if namespace else f"{kind} {labels[label]}"

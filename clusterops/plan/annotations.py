@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from clusterops.capi.tools import first_of, made_once, never_touched
 from clusterops.model.live import Absent, LiveObject, Unreadable
 from clusterops.model.manifest import Manifest
 from clusterops.model.problem import Problem
@@ -17,12 +18,6 @@ _OURS: Final = "clusterops.io"
 _FLUX: Final = "kustomize.toolkit.fluxcd.io"
 _LIFECYCLE: Final = "client.lifecycle.config.k8s.io"
 _ARGO: Final = "argocd.argoproj.io/sync-options"
-_NEVER_TOUCHED: Final = (
-    (f"{_OURS}/reconcile", "disabled"),
-    (f"{_FLUX}/reconcile", "disabled"),
-    (f"{_FLUX}/ssa", "ignore"),
-)
-_MADE_ONCE: Final = ((f"{_FLUX}/ssa", "ifnotpresent"), (f"{_LIFECYCLE}/mutation", "ignore"))
 _NEVER_PRUNED: Final = (
     (f"{_OURS}/prune", "disabled"),
     (f"{_FLUX}/prune", "disabled"),
@@ -34,21 +29,11 @@ _ARGO_KEEPS: Final = frozenset({"prune=false", "prune=confirm", "delete=false", 
 
 def never_pruned(annotations: Mapping[str, str]) -> str:
     """The annotation that keeps a live object although git dropped it, "" for none."""
-    found = _first(annotations, (*_NEVER_PRUNED, *_NEVER_TOUCHED))
+    found = first_of(annotations, _NEVER_PRUNED) or never_touched(annotations)
     if found:
         return found
     options = [part.strip() for part in annotations.get(_ARGO, "").split(",")]
     return next((f"{_ARGO}: {option}" for option in sorted(options) if option.lower() in _ARGO_KEEPS), "")
-
-
-def never_touched(*annotations: Mapping[str, str]) -> str:
-    """The annotation, in git or live, that forbids every write, "" for none."""
-    return next((found for each in annotations if (found := _first(each, _NEVER_TOUCHED))), "")
-
-
-def made_once(*annotations: Mapping[str, str]) -> str:
-    """The annotation, in git or live, that forbids every write but the first, "" for none."""
-    return next((found for each in annotations if (found := _first(each, _MADE_ONCE))), "")
 
 
 def left_alone(manifest: Manifest, found: LiveObject | Absent | Unreadable) -> Problem | None:
@@ -60,10 +45,3 @@ def left_alone(manifest: Manifest, found: LiveObject | Absent | Unreadable) -> P
     return (
         Problem(code="left-alone", subject=manifest.key.label, message=f"carries {why}: not touched") if why else None
     )
-
-
-def _first(annotations: Mapping[str, str], wanted: tuple[tuple[str, str], ...]) -> str:
-    for name, value in wanted:
-        if annotations.get(name, "").lower() == value:
-            return f"{name}: {annotations[name]}"
-    return ""

@@ -23,7 +23,7 @@ def phrases(plan: Plan) -> tuple[str, ...]:
         *_new_and_gone(changes),
         *_blocked(pools),
     ]
-    found = [*_refused_deletions(changes), *_adoptions(changes), *told]
+    found = [*_refused_deletions(changes), *_adoptions(changes), *told, *_heals(changes)]
     return tuple(dict.fromkeys([*found, *_others(changes, machines=bool(told))]))
 
 
@@ -64,6 +64,12 @@ def _adoptions(changes: Iterable[Change]) -> Iterator[str]:
         replaced = sum(change.impact.replaced for change in adopted if change.impact)
         counts = f"changes {_counted(fields, 'field')}, replaces {_counted(replaced, 'machine')}"
         yield f"adopts {_counted(len(adopted), 'object')}, {counts}"
+
+
+def _heals(changes: Iterable[Change]) -> Iterator[str]:
+    healed = sum(len(change.heals) for change in changes if change.writes)
+    if healed:
+        yield f"heals {_counted(healed, 'field')} changed outside git"
 
 
 def _counted(count: int, word: str) -> str:
@@ -132,4 +138,5 @@ _WORDS: Mapping[Action, str] = {
     Action.PRUNE: "to prune",
     Action.REFUSE: "refused",
     Action.HOLD: "held",
+    Action.LEAVE: "drifted, only reported",
 }

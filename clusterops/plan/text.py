@@ -122,7 +122,8 @@ def _text_rows(change: Change) -> Iterator[str]:
         yield f"      {change.reason.hint}"
     yield from (f"      {line}" for line in _impact_lines(change))
     for field in change.fields:
-        yield f"      {field.pointer}  {_shown(field.before)} -> {_shown(field.after)}{_owner(field)}"
+        heals = "  (heals drift)" if field in change.heals else ""
+        yield f"      {field.pointer}  {_shown(field.before)} -> {_shown(field.after)}{_owner(field)}{heals}"
     for line in _of_owners(change):
         yield f"      {line}"
 
@@ -176,6 +177,8 @@ def _json_change(change: Change) -> dict[str, Any]:
         row["impact"] = impact_to_json(change.impact)
     if change.fields:
         row["fields"] = [_json_field(field) for field in change.fields]
+    if change.heals:
+        row["heals"] = [field.pointer for field in change.heals]
     if change.takes:
         row["takes"] = [{"pointer": one.pointer, "manager": one.manager} for one in change.takes]
     if change.left:
@@ -218,6 +221,7 @@ def _folded(plan: Plan, changed: list[Change]) -> Iterator[str]:
         yield from (f"  {_fenced(line)}" for line in _impact_lines(change))
         for field in change.fields:
             yield from _diff_lines(field)
+        yield from (f"! heals drift: {field.pointer}" for field in change.heals)
         for line in _of_owners(change):
             yield f"! {_fenced(line)}"
     yield "```"

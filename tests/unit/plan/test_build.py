@@ -14,7 +14,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveSet
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
-from clusterops.plan import build_plan, may_differ, plan_to_json, prepare
+from clusterops.plan import build_plan, may_differ, plan_to_json, plan_to_text, prepare, summarise
 from clusterops.telemetry import build_logger
 from tests.fleet_objects import MemoryStore, body, cluster_bodies, read_and_plan, rendered, target
 from tests.model_cluster import ModelCluster
@@ -338,3 +338,15 @@ def test_a_lost_inventory_is_found_again_by_our_manager() -> None:
     world.apply(cluster_bodies())
     assert world.inventory.entries == known.entries
     assert all(entry.state is EntryState.APPLIED for entry in known.entries.values())
+
+
+def test_healed_fields_are_told_apart_and_counted() -> None:
+    world = World(cluster_bodies())
+    world.cluster.edit(world.key("ConfigMap"), lambda raw: raw["data"].update(text="by hand"), manager="kubectl-edit")
+    del world.cluster.objects[world.key("MachineHealthCheck")]
+    bodies = cluster_bodies()
+    next(one for one in bodies if one["kind"] == "ConfigMap")["data"]["more"] = "of git"
+    plan = world.plan(bodies)
+    assert summarise(plan).endswith("heals 1 field changed outside git; 1 to update; 1 drifted, only reported")
+    assert "/data/text  by hand -> hello  (heals drift)" in plan_to_text(plan)
+    assert "/data/more  (none) -> of git\n" in plan_to_text(plan)
