@@ -1,0 +1,50 @@
+"""What a FleetTarget says of drift, field by field, as anybody reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from clusterops.model.key import ObjectKey
+from tests.shows.drift_watch import Place, Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One drifted field, or an object without any (deleted, extra): then ``pointer`` is ""."""
+
+    place: Place
+    what: str
+    pointer: str = ""
+    git: Any = None
+    live: Any = None
+    manager: str = ""
+    author: str = ""
+    remedy: str = ""
+
+
+def told(seen: Seen) -> list[Told]:
+    """Of a FleetTarget; nothing of any other object."""
+    drift = (seen.body.get("status") or {}).get("drift") or {}
+    return [each for one in drift.get("objects") or () for each in _fields(one)]
+
+
+def _fields(one: dict[str, Any]) -> list[Told]:
+    key = ObjectKey.parse(one["key"])
+    of = {
+        "place": Place(kind=key.kind, namespace=key.namespace or "", name=key.name),
+        "what": one["what"],
+        "remedy": one.get("remedy", ""),
+    }
+    fields = [
+        Told(
+            **of,
+            pointer=each["pointer"],
+            git=each.get("git"),
+            live=each.get("live"),
+            manager=each.get("manager", ""),
+            author=each.get("author", ""),
+        )
+        for each in one.get("fields") or ()
+    ]
+    return fields or [Told(**of, author=one.get("author", ""))]
