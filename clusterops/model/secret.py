@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from clusterops.model.key import ObjectKey
+
 MASK: Final = "(secret)"
+
+
+def is_sensitive(key: ObjectKey, pointer: str) -> bool:
+    """Whether the value at a pointer is never to be shown: all of a Secret but what everybody may see of it."""
+    if "last-applied-configuration" in pointer or pointer == "/metadata/annotations":
+        return True
+    return key.is_secret and not pointer.startswith("/metadata/labels") and pointer not in {"/type", "/immutable"}
 
 
 class SecretText:

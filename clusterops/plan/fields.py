@@ -14,7 +14,7 @@ from clusterops.model.live import LiveObject, Manager
 from clusterops.model.managers import OURS, is_our_apply, our_tree
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, FieldChange
-from clusterops.model.secret import MASK
+from clusterops.model.secret import MASK, is_sensitive
 
 CHANGED_MASK: Final = "(secret, changed)"
 
@@ -98,12 +98,6 @@ def masked(desired: Mapping[str, Any], changes: Iterable[FieldChange]) -> tuple[
     """Without any value of a Secret, nor of kubectl's copy of a whole object in an annotation."""
     key = ObjectKey.of(desired)
     return tuple(_mask(one) if is_sensitive(key, one.pointer) else one for one in changes)
-
-
-def is_sensitive(key: ObjectKey, pointer: str) -> bool:
-    if "last-applied-configuration" in pointer or pointer == "/metadata/annotations":
-        return True
-    return key.is_secret and not pointer.startswith("/metadata/labels") and pointer not in {"/type", "/immutable"}
 
 
 def _mask(change: FieldChange) -> FieldChange:

@@ -19,12 +19,11 @@ from clusterops.model.leaves import leaves, merged_tree
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, Left, Taken
-from clusterops.model.secret import MASK
+from clusterops.model.secret import MASK, is_sensitive
 from clusterops.model.sketch import NOTHING, Sketch, addressed, said_of
 from clusterops.plan.adoption import armed, predecessors
 from clusterops.plan.contested import Contested, contested, holdings
 from clusterops.plan.decide import is_ours
-from clusterops.plan.fields import is_sensitive
 from clusterops.plan.pools import comes_back, handed_over, is_count, misplaced, uncounted
 from clusterops.plan.standing import departs, stands
 from clusterops.plan.wanted import Wanted
