@@ -72,6 +72,11 @@ def is_namespace(key: ObjectKey) -> bool:
     return key.group == "" and key.kind == "Namespace"
 
 
+def of_cluster(name: str) -> str:
+    """The label selector of what belongs to a Cluster of that name, within its namespace."""
+    return f"{CLUSTER_NAME_LABEL}={name}"
+
+
 def tier_of(key: ObjectKey) -> Tier:
     """Namespaces and CRDs, then credentials and RBAC, templates, ClusterClasses, the rest, health checks."""
     if is_namespace(key) or is_definition(key):

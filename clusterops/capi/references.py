@@ -29,7 +29,7 @@ def references(body: Mapping[str, Any]) -> frozenset[ObjectKey]:
     metadata = body.get("metadata") or {}
     namespace = metadata.get("namespace") or None
     found = set(_walk(body.get("spec") or {}, namespace))
-    found.update(_owners(metadata, namespace))
+    found.update(owners(metadata, namespace))
     cluster = cluster_of(body)
     if cluster is not None:
         found.add(cluster)
@@ -143,7 +143,8 @@ def _group_of_reference(field: str, kind: str, value: Mapping[str, Any]) -> str:
     return INFRASTRUCTURE if field == "identityRef" else ""
 
 
-def _owners(metadata: Mapping[str, Any], namespace: str | None) -> Iterator[ObjectKey]:
+def owners(metadata: Mapping[str, Any], namespace: str | None) -> Iterator[ObjectKey]:
+    """What ``metadata.ownerReferences`` names, in its order; ``namespace`` is the object's own."""
     for owner in metadata.get("ownerReferences") or ():
         if owner.get("kind") and owner.get("name"):
             group = group_of(str(owner.get("apiVersion", "")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clusterops.capi.kinds import CLUSTER_NAME_LABEL, CORE, is_cluster
+from clusterops.capi.kinds import CORE, is_cluster, of_cluster
 from clusterops.errors import ClusterOpsError
 from clusterops.model.key import ObjectKey
 from clusterops.model.machines import MachineCounts, MachineTally
@@ -26,7 +26,7 @@ async def begun(plan: Plan, known: MachineTally | None, cluster: Cluster) -> Mac
     before: set[str] = set()
     for key in _living(plan):
         try:
-            labels = f"{CLUSTER_NAME_LABEL}={key.name}"
+            labels = of_cluster(key.name)
             found = await cluster.list_objects(CORE, "Machine", namespace=key.namespace, labels=labels)
         except ClusterOpsError:
             return None

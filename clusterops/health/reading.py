@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from clusterops.capi.kinds import CLUSTER_NAME_LABEL, CORE, is_cluster, is_control_plane, is_pool
+from clusterops.capi.kinds import CORE, is_cluster, is_control_plane, is_pool, of_cluster
 from clusterops.errors import ClusterOpsError, TerminalError
 from clusterops.health.assess import assess
 from clusterops.health.copies import class_key, template_keys
@@ -57,7 +57,9 @@ async def _list_pools(cluster: Cluster, one: LiveObject) -> list[LiveObject]:
     workers = topology.get("workers") or {}
     for kind, field in (("MachineDeployment", "machineDeployments"), ("MachinePool", "machinePools")):
         if workers.get(field):
-            found += await cluster.list_objects(CORE, kind, namespace=one.key.namespace, labels=_labels(one))
+            found += await cluster.list_objects(
+                CORE, kind, namespace=one.key.namespace, labels=of_cluster(one.key.name)
+            )
     return found
 
 
@@ -94,7 +96,9 @@ async def _add(cluster: Cluster, objects: dict[ObjectKey, Found], keys: set[Obje
 async def _list_members(cluster: Cluster, one: LiveObject) -> list[LiveObject]:
     found: list[LiveObject] = []
     for kind in MEMBER_KINDS:
-        found += await cluster.list_objects(CORE, kind, namespace=one.key.namespace, labels=_labels(one), fresh=True)
+        found += await cluster.list_objects(
+            CORE, kind, namespace=one.key.namespace, labels=of_cluster(one.key.name), fresh=True
+        )
     return found
 
 
@@ -103,7 +107,9 @@ async def _with_machines(cluster: Cluster, clusters: Iterable[LiveObject], repor
     machines: dict[ObjectKey, LiveObject] = {}
     for one in clusters:
         try:
-            found = await cluster.list_objects(CORE, "Machine", namespace=one.key.namespace, labels=_labels(one))
+            found = await cluster.list_objects(
+                CORE, "Machine", namespace=one.key.namespace, labels=of_cluster(one.key.name)
+            )
         except ClusterOpsError:
             return report
         machines.update({machine.key: machine for machine in found})
@@ -113,7 +119,3 @@ async def _with_machines(cluster: Cluster, clusters: Iterable[LiveObject], repor
 
 def _is_machine(key: ObjectKey) -> bool:
     return key.group == CORE and key.kind == "Machine"
-
-
-def _labels(one: LiveObject) -> str:
-    return f"{CLUSTER_NAME_LABEL}={one.key.name}"

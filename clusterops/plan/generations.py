@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from clusterops.capi.kinds import CLUSTER_NAME_LABEL, CORE, is_template
+from clusterops.capi.kinds import CORE, is_template, of_cluster
 from clusterops.capi.references import names, references
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
@@ -61,7 +61,7 @@ def _around(found: LiveObject) -> Iterator[Query]:
     if owners and all(kind == "Cluster" for kind, _ in owners):
         for _, cluster in sorted(owners):
             for group, kind in (*_POOLS, (key.group, key.kind), instances):
-                yield Query(group=group, kind=kind, namespace=key.namespace, labels=f"{CLUSTER_NAME_LABEL}={cluster}")
+                yield Query(group=group, kind=kind, namespace=key.namespace, labels=of_cluster(cluster))
         return
     only_classes = bool(owners) and all(kind == "ClusterClass" for kind, _ in owners)
     # What a class names for machines becomes templates of each Cluster first.

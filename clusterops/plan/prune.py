@@ -27,9 +27,9 @@ from clusterops.capi.kinds import (
     is_template,
     tier_of,
 )
-from clusterops.capi.references import closed_group, names, references
+from clusterops.capi.references import closed_group, names, owners, references
 from clusterops.model.fleet import is_shared
-from clusterops.model.key import ObjectKey, group_of
+from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject, Unreadable
 from clusterops.model.plan import Action, Change
 from clusterops.model.policy import KEY_CODES
@@ -281,17 +281,12 @@ def cluster_gone(found: LiveObject, situation: Situation) -> bool:
 def _only_with_cluster(found: LiveObject, situation: Situation) -> Problem | None:
     if cluster_gone(found, situation):
         return _collected(found)
-    pool = next((one for one in _owners(found) if one.kind == "MachinePool" and one not in situation.desired), None)
+    holders = owners(found.body["metadata"], found.key.namespace)
+    pool = next((one for one in holders if one.kind == "MachinePool" and one not in situation.desired), None)
     if pool is not None:
         return hold("goes-later", found.key, f"goes with {pool.label}")
     message = f"a {found.key.kind} goes only with its Cluster"
     return refuse("prune-not-allowed", found.key, message, _by_hand(found.key))
-
-
-def _owners(found: LiveObject) -> Iterator[ObjectKey]:
-    for owner in found.body["metadata"].get("ownerReferences") or ():
-        group = group_of(str(owner.get("apiVersion", "")))
-        yield ObjectKey(group=group, kind=str(owner["kind"]), namespace=found.key.namespace, name=str(owner["name"]))
 
 
 def _collected(found: LiveObject) -> Problem | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from clusterops.capi.deletion import is_control_plane_machine
-from clusterops.capi.kinds import CLUSTER_NAME_LABEL, CORE, is_cluster, is_identity
+from clusterops.capi.kinds import CORE, is_cluster, is_identity, of_cluster
 from clusterops.capi.references import names, references
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
@@ -73,11 +73,7 @@ def _known(query: Query, neighbours: Neighbours) -> tuple[LiveObject, ...] | Pro
 
 
 def machines_query(cluster: ObjectKey) -> Query:
-    return Query(group=CORE, kind="Machine", namespace=cluster.namespace, labels=_labels(cluster))
-
-
-def _labels(cluster: ObjectKey) -> str:
-    return f"{CLUSTER_NAME_LABEL}={cluster.name}"
+    return Query(group=CORE, kind="Machine", namespace=cluster.namespace, labels=of_cluster(cluster.name))
 
 
 def _of_machines(cluster: ObjectKey, neighbours: Neighbours) -> Iterator[Query]:
@@ -89,7 +85,9 @@ def _infrastructure_queries(cluster: ObjectKey, neighbours: Neighbours) -> froze
     control_plane, workers = machines_of(cluster, neighbours)
     refs = {_reference(one.body) for one in (*control_plane, *workers)} - {None}
     return frozenset(
-        Query(group=ref[0], kind=ref[1], namespace=cluster.namespace, labels=_labels(cluster)) for ref in refs if ref
+        Query(group=ref[0], kind=ref[1], namespace=cluster.namespace, labels=of_cluster(cluster.name))
+        for ref in refs
+        if ref
     )
 
 

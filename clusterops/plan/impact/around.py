@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from clusterops.capi.kinds import BOOTSTRAP, CLUSTER_NAME_LABEL, CORE, TOPOLOGY_OWNED_LABEL
+from clusterops.capi.kinds import BOOTSTRAP, CLUSTER_NAME_LABEL, CORE, TOPOLOGY_OWNED_LABEL, of_cluster
 from clusterops.capi.references import cluster_of
 from clusterops.capi.rollout.difference import Body, at
 from clusterops.capi.rollout.spelling import machine_template_of, named
@@ -45,7 +45,7 @@ class Around:
 
 
 def cluster_query(kind: tuple[str, str], cluster: ObjectKey) -> Query:
-    labels = f"{CLUSTER_NAME_LABEL}={cluster.name}"
+    labels = of_cluster(cluster.name)
     return Query(group=kind[0], kind=kind[1], namespace=cluster.namespace, labels=labels)
 
 
