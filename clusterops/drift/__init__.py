@@ -3,5 +3,5 @@
 Knows: inventories, live objects, ignore rules, maintenance windows, field managers.
 Gives: a TargetDrift with its objects, authors, costs and remedies; its history.
 Never: reads, writes, asks for the time.
-Read first: explain.py.
+Read first: compare.py, explain.py.
 """

@@ -1,0 +1,83 @@
+"""Whose field it is now: the newest managedFields entry that owns it, which is all that the API server tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from clusterops.capi.managers import Kin, kin
+from clusterops.model.bodies import comparable
+from clusterops.model.drift import Author
+from clusterops.model.leaves import sole
+from clusterops.model.live import LiveObject, Manager
+from clusterops.model.managers import is_our_apply
+
+_AUTHORS: Final[Mapping[Kin, Author]] = {
+    Kin.AUTOSCALER: Author.AUTOSCALER,
+    Kin.CONTROLLER: Author.CONTROLLER,
+    Kin.TOOL: Author.TOOL,
+    Kin.PERSON: Author.PERSON,
+}
+
+
+def author_of(manager: str) -> Author:
+    """By the name of a field manager; ours, none and one that nobody knows are UNKNOWN."""
+    return _AUTHORS.get(kin(manager), Author.UNKNOWN) if manager else Author.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """The managers of one object but our applies, newest first, each with the pointers of the leaves that it owns."""
+
+    entries: tuple[tuple[Manager, frozenset[str]], ...]
+
+    def newest(self, pointer: str) -> Manager | None:
+        """Who wrote last of those that own the leaf at a pointer into the live object, what is below it or above."""
+        return next((one for one, places in self.entries if _meets(pointer, places)), None)
+
+    def above(self, pointer: str) -> Manager | None:
+        """Who wrote last of those that own as a whole what a leaf was part of that is gone."""
+        return next((one for one, places in self.entries if _lies_below(pointer, places)), None)
+
+    @property
+    def oldest(self) -> Manager | None:
+        """Who was there first: of an object that we did not make, most likely its maker."""
+        return self.entries[-1][0] if self.entries else None
+
+
+def writers(live: LiveObject) -> Writers:
+    """Writers of status are left out. O(leaves * managers)."""
+    body = comparable(live.body)
+    others = [one for one in live.managers if one.subresource != "status" and not is_our_apply(one)]
+    newest_first = sorted(others, key=lambda one: one.time, reverse=True)
+    return Writers(
+        tuple((one, frozenset(leaf.pointer for leaf in sole(body, one.fields).values())) for one in newest_first)
+    )
+
+
+def time_of(manager: Manager | None) -> datetime | None:
+    """Of its last write to any of its fields; None where managedFields does not say."""
+    if manager is None or not manager.time:
+        return None
+    try:
+        found = datetime.fromisoformat(manager.time)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _meets(pointer: str, places: frozenset[str]) -> bool:
+    if pointer in places or _lies_below(pointer, places):
+        return True
+    return any(place.startswith(f"{pointer}/") for place in places)
+
+
+def _lies_below(pointer: str, places: frozenset[str]) -> bool:
+    end = pointer.rfind("/")
+    while end > 0:
+        if pointer[:end] in places:
+            return True
+        end = pointer.rfind("/", 0, end)
+    return False

@@ -1,0 +1,59 @@
+"""A field of a plan's row found again in git's object and in the live one, and addressed as sketches address it.
+
+A row's pointers carry the list indexes of the body that they were told from, which another body need not share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clusterops.model.bodies import comparable, same
+from clusterops.model.leaves import Leaf, Path, leaves
+from clusterops.model.live import LiveObject
+from clusterops.model.plan import Change, FieldChange
+
+Leaves = Mapping[Path, Leaf]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The leaves of one object as git has it, is sent, and lives; lists addressed by convention alone."""
+
+    git: tuple[Leaves, ...]
+    live: Leaves
+
+    @classmethod
+    def of(cls, row: Change, live: LiveObject) -> Places:
+        said = {one.digest: one for one in (row.written, row.desired) if one is not None}
+        git = tuple(leaves(comparable(one.body), {}) for one in said.values())
+        return cls(git=git, live=leaves(comparable(live.body), {}))
+
+    def paths(self, change: FieldChange) -> frozenset[Path]:
+        """Of the leaves that a row's field is, lies in, or is made of: where its values tell, of that body alone."""
+        exact = [_exactly(one, change.pointer, change.after) for one in self.git]
+        exact.append(_exactly(self.live, change.pointer, change.before))
+        found = frozenset(path for paths in exact for path in paths)
+        return found or frozenset(path for one in (*self.git, self.live) for path in _around(one, change.pointer))
+
+    def live_pointers(self, paths: Iterable[Path]) -> tuple[str, ...]:
+        """Where these leaves are in the live object; those that are gone have no place."""
+        return tuple(self.live[path].pointer for path in paths if path in self.live)
+
+    def value(self, path: Path) -> Any:
+        """What lives there; a KeyError where nothing does."""
+        return self.live[path].value
+
+
+def _exactly(found: Leaves, pointer: str, value: Any) -> list[Path]:
+    return [path for path, leaf in found.items() if leaf.pointer == pointer and same(leaf.value, value)]
+
+
+def _around(found: Leaves, pointer: str) -> list[Path]:
+    return [path for path, leaf in found.items() if meets(leaf.pointer, pointer)]
+
+
+def meets(pointer: str, other: str) -> bool:
+    """Whether one is the other, or lies below it."""
+    return pointer == other or pointer.startswith(f"{other}/") or other.startswith(f"{pointer}/")

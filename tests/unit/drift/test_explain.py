@@ -1,0 +1,109 @@
+"""What departs, field by field, with its author and what putting it back costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clusterops.model.drift import Author, Departed, Remedy
+from clusterops.model.machines import MachineCounts
+from clusterops.model.plan import MISSING
+from tests.fleet_objects import body
+from tests.unit.drift.worlds import World
+
+
+def test_a_changed_field_has_both_values_its_author_and_its_price() -> None:
+    world = World()
+    world.set("MachineDeployment", "spec", replicas=5)
+    one = world.drifted()
+    (field,) = one.fields
+    assert (one.what, one.author) == (Departed.CHANGED, Author.PERSON)
+    assert (field.pointer, field.git, field.live) == ("/spec/replicas", 2, 5)
+    assert (field.manager, field.operation, field.author) == ("kubectl-edit", "Update", Author.PERSON)
+    assert (one.cost, one.unknown_cost) == (MachineCounts(removed=3), False)
+
+
+def test_what_the_commit_changes_at_the_same_time_is_no_drift() -> None:
+    world = World()
+    world.set("ConfigMap", "data", text="by hand")
+    next(one for one in world.bodies if one["kind"] == "ConfigMap")["data"]["more"] = "of git"
+    assert [field.pointer for field in world.drifted().fields] == ["/data/text"]
+
+
+def test_a_removed_field_has_no_author() -> None:
+    world = World()
+    key = world.key("MachineDeployment")
+    world.cluster.edit(key, lambda raw: raw["spec"].pop("replicas"), manager="kubectl-edit")
+    world.cluster.objects[key]["metadata"]["managedFields"].pop()
+    (field,) = world.drifted().fields
+    assert (field.live, field.manager, field.author) == (MISSING, "", Author.UNKNOWN)
+
+
+def test_a_lost_owner_is_named_with_the_value_that_stayed() -> None:
+    world = World()
+    world.set("ConfigMap", "data", text="by hand")
+    world.set("ConfigMap", "data", text="hello")
+    one = world.drifted()
+    (field,) = one.fields
+    assert (one.what, field.git, field.live, field.manager) == (
+        Departed.OWNERSHIP_LOST,
+        "hello",
+        "hello",
+        "kubectl-edit",
+    )
+
+
+def test_an_autoscalers_field_is_told_although_no_plan_would_take_it() -> None:
+    world = World()
+    world.set("MachineDeployment", "spec", "cluster-autoscaler", replicas=5)
+    one = world.drifted()
+    assert [(field.git, field.live, field.author) for field in one.fields] == [(2, 5, Author.AUTOSCALER)]
+
+
+def test_nobody_is_named_after_a_delete() -> None:
+    world = World()
+    world.delete("MachineHealthCheck")
+    one = world.drifted()
+    assert (one.what, one.fields, one.author, one.cost) == (Departed.DELETED, (), Author.UNKNOWN, MachineCounts())
+
+
+def test_a_deleted_cluster_is_not_to_be_made_again() -> None:
+    world = World()
+    world.delete("Cluster")
+    one = world.drifted()
+    assert (one.remedy, one.why) == (Remedy.LEAVE, "was deleted outside git; a Cluster is never recreated unasked")
+
+
+def test_an_object_that_git_dropped_is_no_drift() -> None:
+    world = World()
+    world.set("ConfigMap", "data", text="by hand")
+    world.bodies = [one for one in world.bodies if one["kind"] != "ConfigMap"]
+    assert world.explained().objects == ()
+
+
+def test_what_departs_by_digest_and_is_equal_to_the_server_is_settled() -> None:
+    world = World()
+    key = world.key("ConfigMap")
+    world.cluster.objects[key]["data"]["text"] = "by nobody"
+    next(one for one in world.bodies if one["kind"] == "ConfigMap")["data"]["text"] = "by nobody"
+    found = world.explained()
+    assert (found.objects, found.settled) == ((), frozenset({key}))
+
+
+def test_secrets_are_masked() -> None:
+    world = World()
+    world.set("Secret", "data", token="b3RoZXI=")
+    assert [(one.git, one.live) for one in world.drifted().fields] == [("(secret, changed)", "(secret)")]
+
+
+def test_a_field_of_a_list_item_is_found_by_its_name_wherever_it_stands() -> None:
+    def owner(*items: dict[str, Any]) -> dict[str, Any]:
+        return body("v1", "ConfigMap", "list", things=list(items))
+
+    world = World([owner({"name": "a", "size": 1}, {"name": "b", "size": 2})])
+
+    def edit(raw: dict[str, Any]) -> None:
+        raw["things"] = [{"name": "z", "size": 9}, {"name": "a", "size": 1}, {"name": "b", "size": 7}]
+
+    world.cluster.edit(world.key("ConfigMap"), edit, manager="kubectl-edit")
+    (field,) = world.drifted().fields
+    assert (field.git, field.live, field.manager) == (2, 7, "kubectl-edit")
