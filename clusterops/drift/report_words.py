@@ -19,7 +19,7 @@ AUTHORS: Final[Mapping[Author, str]] = {
     Author.PERSON: "person",
     Author.TOOL: "other tool",
     Author.AUTOSCALER: "autoscaler",
-    Author.CONTROLLER: "Cluster API",
+    Author.CONTROLLER: "controller",
     Author.UNKNOWN: "unknown",
 }
 """In the order in which they are told."""
@@ -33,8 +33,6 @@ HAPPENED: Final[Mapping[Departed, str]] = {
 }
 BY_ITSELF: Final = frozenset({Remedy.HEAL, Remedy.HOLD})
 """Nobody needs to decide."""
-UNTOLD: Final = "built-in"
-"""The rule's name where a field is somebody else's by right."""
 _POINTER_LIMIT: Final = 40
 _VALUE_LIMIT: Final = 200
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"))
@@ -88,7 +86,9 @@ def ignored_by_author(targets: Iterable[TargetDrift]) -> dict[Author, int]:
 
 def ignored_words(report: DriftReport) -> str:
     """``autoscaler 14, Cluster API 3``; "" for none."""
-    return ", ".join(f"{AUTHORS[author]} {count}" for author, count in ignored_by_author(report.targets).items())
+    found = ignored_by_author(report.targets)
+    names = {**AUTHORS, Author.CONTROLLER: "Cluster API"}
+    return ", ".join(f"{names[author]} {count}" for author, count in found.items())
 
 
 def object_name(key: ObjectKey) -> str:
