@@ -11,12 +11,14 @@ from typing import Final
 from clusterops.controller.by_hand import Asked, apply_by_hand, gone_targets, plan_by_hand
 from clusterops.controller.clock import SystemClock, Ticks
 from clusterops.controller.daemon import Daemon
+from clusterops.controller.drift_by_hand import drift_by_hand
 from clusterops.controller.lease import FleetLease, Gate
 from clusterops.controller.records import Records
 from clusterops.controller.verdicts import Verdicts
 from clusterops.controller.wishes import Wishes
 from clusterops.controller.work import Doors
 from clusterops.kube import KubeCluster
+from clusterops.model.drift import DriftReport
 from clusterops.model.fleet import Fleet, Target
 from clusterops.model.report import Outcome
 from clusterops.ports import Cluster, Renderer
@@ -116,6 +118,10 @@ class Hands:
 
     async def plan(self, asked: Asked) -> dict[str, Outcome]:
         return await plan_by_hand(asked, self.doors)
+
+    async def drift(self, asked: Asked) -> DriftReport:
+        """Of the asked targets, in sync or not; reads only."""
+        return await drift_by_hand(asked, self.doors)
 
     async def apply(self, asked: Asked) -> dict[str, Outcome]:
         """Under the Lease of the fleet."""

@@ -56,10 +56,37 @@ class Metrics:
         )
         self.queue_depth = Gauge("clusterops_queue_depth", "Targets waiting for a pass", registry=self.registry)
         self.targets = Gauge("clusterops_targets", "Targets by state", ["state"], registry=self.registry)
+        self.drift_objects = Gauge(
+            "clusterops_drift_objects",
+            "Objects that depart from git, by whose hand",
+            ["region", "class"],
+            registry=self.registry,
+        )
+        self.drift_ignored = Gauge(
+            "clusterops_drift_ignored", "Drifted fields that a rule takes out", ["region"], registry=self.registry
+        )
+        self.drift_heals = Counter(
+            "clusterops_drift_heals_total", "Drifted objects put back", ["region"], registry=self.registry
+        )
+        self.seconds_since_in_sync = Gauge(
+            "clusterops_seconds_since_in_sync",
+            "Since when a target of the region departs from git; 0 when none does",
+            ["region"],
+            registry=self.registry,
+        )
         self.leader = Gauge("clusterops_leader", "1 while this process holds the Lease", registry=self.registry)
         self.commit_seconds = Histogram(
             "clusterops_commit_seconds",
             "Seconds from seeing a commit to its last apply",
             registry=self.registry,
             buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
+        )
+        self.watch_restarts = Counter(
+            "clusterops_watch_restarts_total",
+            "Watches of the live cache that ended, by kind and why",
+            ["kind", "why"],
+            registry=self.registry,
+        )
+        self.cached_objects = Gauge(
+            "clusterops_cached_objects", "Objects that the live cache holds", ["kind"], registry=self.registry
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from clusterops.controller.commits import Commit
+from clusterops.controller.drift_telling import Telling
+from clusterops.controller.drifting import Drifting
 from clusterops.controller.due import Due, Memory, counts_of, find_due, gone_target
 from clusterops.controller.history import History
 from clusterops.controller.judging import counting
@@ -19,11 +21,13 @@ from clusterops.controller.schedule import Schedule
 from clusterops.controller.verdicts import Verdicts
 from clusterops.controller.work import Doors, Work
 from clusterops.errors import ClusterOpsError, TransientError
+from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.fleet import Fleet, Mode, Target
+from clusterops.model.key import ObjectKey
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Result, Stage
 from clusterops.model.revision import Revision, Snapshot
-from clusterops.ports import Repository
+from clusterops.ports import LiveCache, Repository
 from clusterops.settings import DaemonSettings
 from clusterops.source.fleet.reader import FleetReader
 
@@ -42,6 +46,8 @@ class Daemon:
     verdicts: Verdicts
     gate: Gate
     settings: DaemonSettings
+    cache: LiveCache | None = None
+    """The doors' cluster, where it follows what lives; without one no drift is noticed."""
     head: Revision | None = None
     problem: Problem | None = None
     """Why the branch cannot be followed at the moment; None when it is."""
@@ -49,6 +55,9 @@ class Daemon:
     standing_by: str = ""
     """Who holds the Lease that this process waits for."""
     history: History = field(init=False)
+    drifting: Drifting | None = None
+    _healing: dict[str, Healing] = field(default_factory=dict)
+    """What the next pass over a target puts back."""
     _fleet: Fleet | None = None
     _snapshot: Snapshot | None = None
     _latest: dict[str, Commit] = field(default_factory=dict)
@@ -171,9 +180,12 @@ class Daemon:
             gone=self._gone(fleet),
             policy_moved=self._fleet is not None and self._fleet.file.policy != fleet.file.policy,
         )
+        ruled = self._fleet is not None and drift_rules(self._fleet) != drift_rules(fleet)
         self._fleet, self._snapshot = fleet, snapshot
         for commit in await self._commits(snapshot, fleet, due, seen_at):
             self._begin(commit)
+        if ruled and self.drifting is not None:
+            self.drifting.ruled()
         self.doors.logger.info(
             "commit taken", commit=revision.short, targets=len(mine), due=len(due), problems=len(fleet.problems)
         )
@@ -291,9 +303,12 @@ class Daemon:
         commit = self._latest[name]
         work = commit.works[name]
         commit.again(name)
-        outcome = await reconcile(work, self.doors, commit.view(name), interrupted)
+        healing = self._healing.pop(name, NO_HEALING)
+        outcome = await reconcile(replace(work, healing=healing), self.doors, commit.view(name), interrupted)
         self._learn(work, outcome)
         commit.finish(name, outcome)
+        if self.drifting is not None:
+            self.drifting.passed(name, outcome)
         return outcome.problem is not None and outcome.problem.retry is Retry.BACKOFF
 
     def _learn(self, work: Work, outcome: Outcome) -> None:
@@ -333,6 +348,10 @@ class Daemon:
         requests = Requests(cluster=doors.cluster, records=doors.records, logger=doors.logger)
         assert self._group is not None
         self._group.create_task(requests.follow(self), name="requests")
+        if self.cache is not None:
+            telling = Telling(records=doors.records, logger=doors.logger, metrics=doors.metrics)
+            self.drifting = Drifting(doors=doors, cache=self.cache, healer=self, telling=telling)
+            self._group.create_task(self.drifting.follow(), name="drift")
         self._opened = True
 
     def _warn_of_version(self, fleet: Fleet) -> None:
@@ -377,6 +396,26 @@ class Daemon:
             self._latest[name] = self._commit(revision, self._fleet, {name: work}, self.doors.clock.now(), silent=True)
         self._schedule.wake(name)
 
+    def work_on(self, name: str) -> Work | None:
+        """The target as the head has it, or, where the head cannot be read, as it was applied last."""
+        if self._fleet is None or self._snapshot is None:
+            return None
+        if self._fleet.problems:
+            latest = self._latest.get(name)
+            return latest.works.get(name) if latest is not None else None
+        return self._head_work(name)
+
+    def may_heal(self, name: str) -> bool:
+        """Not in observe mode, and nobody paused the target or the fleet."""
+        work, stored = self.work_on(name), self.doors.records.known.get(name)
+        paused = self.gate.suspended or (stored is not None and stored.suspend)
+        return work is not None and not work.gone and work.target.mode is Mode.APPLY and not paused
+
+    def heal(self, name: str, keys: Iterable[ObjectKey]) -> None:
+        """An ordinary pass, which may put these back: whatever stops a commit stops it, too."""
+        self._healing[name] = Healing(keys=frozenset(keys))
+        self.asked(name)
+
     def suspend_fleet(self, suspended: bool) -> None:
         """The kill switch, read before every request."""
         was, self.gate.suspended = self.gate.suspended, suspended
@@ -397,8 +436,9 @@ class Daemon:
 
     def _work_again(self, name: str) -> Work | None:
         latest = self._latest.get(name)
-        if latest is not None:
-            return latest.works[name]
+        return latest.works[name] if latest is not None else self._head_work(name)
+
+    def _head_work(self, name: str) -> Work | None:
         if self._fleet is None or self._snapshot is None or name not in self._mine(self._fleet):
             return None
         return Work(
@@ -416,6 +456,11 @@ class Daemon:
         """Targets that have a record here and are no longer in git."""
         known = self.doors.records.known
         return tuple(gone_target(stored, fleet) for name, stored in sorted(known.items()) if name not in fleet.targets)
+
+
+def drift_rules(fleet: Fleet) -> object:
+    """All of fleet.yaml, and of single targets, that decides what drift is and what is done about it."""
+    return None
 
 
 def _may_write(fleet: Fleet, mine: Mapping[str, Target]) -> bool:

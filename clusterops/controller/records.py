@@ -268,6 +268,8 @@ class Records:
     def learn(self, stored: StoredTarget) -> None:
         """What a watch or a write has shown; an older state never replaces a newer one."""
         before = self.known.get(stored.target)
+        if before is not None and (before.uid, before.resource_version) == (stored.uid, stored.resource_version):
+            return
         if before is None or before.uid != stored.uid or not _older(stored, before):
             self.known[stored.target] = stored
             self._tell(stored.target)

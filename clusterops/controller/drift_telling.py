@@ -1,0 +1,200 @@
+"""Drift, told where people look: FleetTarget status, Events, metrics and the log. Nothing is told twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from clusterops.controller.records import Records
+from clusterops.drift.report_json import object_to_json, time_text
+from clusterops.drift.report_words import object_name, short_pointer, value_text
+from clusterops.model.canonical import digest_of
+from clusterops.model.drift import HISTORY, Author, DriftedObject, DriftRecord, Remedy, TargetDrift
+from clusterops.model.fleet import region_of
+from clusterops.model.key import ObjectKey
+from clusterops.model.sketch import Sketch
+from clusterops.status import StoredTarget, event_body, record_event
+from clusterops.telemetry import Logger, Metrics
+
+DRIFTED: Final = "Drifted"
+HEALED: Final = "Healed"
+FIGHT: Final = "DriftFight"
+IN_SYNC: Final = "InSync"
+
+
+@dataclass(slots=True, kw_only=True)
+class Telling:
+    """``drifts`` is what is known of every target, by name; who tells of one has put it in before."""
+
+    records: Records
+    logger: Logger
+    metrics: Metrics
+    drifts: dict[str, TargetDrift] = field(default_factory=dict)
+    _healed: dict[str, tuple[DriftedObject, ...]] = field(default_factory=dict)
+    """Put back, and not told yet."""
+    _out_since: dict[str, datetime] = field(default_factory=dict)
+    """Targets that are not in sync, and since when that is known."""
+    _regions: set[str] = field(default_factory=set)
+
+    def restored(self, stored: StoredTarget) -> TargetDrift:
+        """What an earlier process wrote down; it told of it, too."""
+        known = drift_of(stored.target, stored.status.drift)
+        self._note(known)
+        return known
+
+    async def tell(self, now: TargetDrift, before: TargetDrift, held: Mapping[ObjectKey, Sketch]) -> None:
+        """Raises what writing the FleetTarget raises."""
+        self._note(now)
+        await self._write(now, held)
+        healed = self._healed.pop(now.target, ())
+        for reason, note in (*_put_back(healed), *_news(now, before)):
+            await self._event(now, reason, note)
+
+    async def _write(self, now: TargetDrift, held: Mapping[ObjectKey, Sketch]) -> None:
+        stored = self.records.known.get(now.target)
+        if stored is None:
+            return
+        body = _written(now)
+        moved = body != dict(stored.status.drift)
+        if moved or held:
+            await self.records.note_drift(now.target, body, held)
+
+    async def _event(self, now: TargetDrift, reason: str, note: str) -> None:
+        stored = self.records.known.get(now.target)
+        self.logger.info("drift", target=now.target, revision=now.revision, state=reason, text=note)
+        if stored is None:
+            return
+        at = self.records.clock.now()
+        body = event_body(
+            stored.key,
+            reason=reason,
+            note=note,
+            revision=digest_of([now.revision, note, at.isoformat()]),
+            now=at,
+            instance=self.records.identity,
+            uid=stored.uid,
+            api_version="clusterops.io/v1alpha1",
+            action="Drift",
+            warning=reason in {DRIFTED, FIGHT},
+        )
+        await record_event(self.records.cluster, body)
+
+    def healed(self, target: str, keys: Collection[ObjectKey]) -> None:
+        """Applied just now; written with the next look, which finds them in sync."""
+        self.metrics.drift_heals.labels(region=region_of(target)).inc(len(keys))
+        known = self.drifts.get(target)
+        if known is None:
+            return
+        at = self.records.clock.now()
+        put_back = [one for one in known.drifted if one.key in keys]
+        self._healed[target] = (*self._healed.get(target, ()), *put_back)
+        history = (*known.history, *(_heal(one, at) for one in put_back))
+        self.drifts[target] = replace(known, history=history[-HISTORY:])
+        self.logger.info("drift healed", target=target, objects=[str(one.key) for one in put_back])
+
+    def forgotten(self, target: str) -> None:
+        """It is nobody's any more."""
+        self.drifts.pop(target, None)
+        self._out_since.pop(target, None)
+        self._count(region_of(target))
+
+    def _note(self, now: TargetDrift) -> None:
+        self.drifts[now.target] = now
+        if now.in_sync:
+            self._out_since.pop(now.target, None)
+        else:
+            self._out_since.setdefault(now.target, _first_seen(now) or self.records.clock.now())
+        self._count(region_of(now.target))
+
+    def _count(self, region: str) -> None:
+        """Of one region: O(targets that are not in sync, or ignore something)."""
+        mine = [drift for name, drift in self.drifts.items() if region_of(name) == region and _counts(drift)]
+        drifted = Counter(one.author for drift in mine for one in drift.drifted)
+        for author in Author:
+            self.metrics.drift_objects.labels(region=region, **{"class": str(author)}).set(drifted[author])
+        self.metrics.drift_ignored.labels(region=region).set(sum(len(drift.ignored) for drift in mine))
+        if region not in self._regions:
+            self._regions.add(region)
+            self.metrics.seconds_since_in_sync.labels(region=region).set_function(partial(self._seconds, region))
+
+    def _seconds(self, region: str) -> float:
+        since = [at for name, at in self._out_since.items() if region_of(name) == region]
+        return max(0.0, (self.records.clock.now() - min(since)).total_seconds()) if since else 0.0
+
+
+def _counts(drift: TargetDrift) -> bool:
+    return bool(drift.drifted or drift.ignored)
+
+
+def _first_seen(drift: TargetDrift) -> datetime | None:
+    return min((one.seen_at for one in drift.drifted if one.seen_at is not None), default=None)
+
+
+def _written(now: TargetDrift) -> dict[str, Any]:
+    """Of a target that was never out of sync nothing is written."""
+    return drift_body(now) if now.drifted or now.unknown or now.history else {}
+
+
+def _heal(one: DriftedObject, at: datetime) -> DriftRecord:
+    first = one.fields[0] if one.fields else None
+    return DriftRecord(
+        at=at,
+        what=str(one.what),
+        object=one.key,
+        pointer=first.pointer if first else "",
+        manager=first.manager if first else "",
+        author=one.author,
+        remedy=str(Remedy.HEAL),
+    )
+
+
+def _put_back(healed: Sequence[DriftedObject]) -> Iterable[tuple[str, str]]:
+    if healed:
+        yield HEALED, _with_more("put back: ", healed)
+
+
+def _with_more(lead: str, told: Sequence[DriftedObject]) -> str:
+    more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+    return f"{lead}{line_of(told[0])}{more}"
+
+
+def _news(now: TargetDrift, before: TargetDrift) -> Iterable[tuple[str, str]]:
+    """(reason, text) of each Event."""
+    known = {one.key: _essence(one) for one in before.drifted}
+    fresh = [one for one in now.drifted if known.get(one.key) != _essence(one)]
+    for remedy, reason in ((Remedy.FIGHT, FIGHT), (None, DRIFTED)):
+        told = [one for one in fresh if (one.remedy is Remedy.FIGHT) == (remedy is Remedy.FIGHT)]
+        if told:
+            yield reason, _with_more("", told)
+    if now.in_sync and before.drifted:
+        yield IN_SYNC, f"{now.objects} objects are as git has them at {now.revision}"
+
+
+def _essence(one: DriftedObject) -> Any:
+    return one.what, one.remedy, [(each.pointer, each.git, each.live, each.manager) for each in one.fields]
+
+
+def drift_of(target: str, body: Mapping[str, Any]) -> TargetDrift:
+    return TargetDrift(target=target)
+
+
+def drift_body(now: TargetDrift) -> dict[str, Any]:
+    since = {"inSyncSince": time_text(now.in_sync_since)} if now.in_sync_since else {}
+    return {"count": len(now.drifted), "objects": [object_to_json(one) for one in now.drifted], **since}
+
+
+def line_of(one: DriftedObject) -> str:
+    """``MachineDeployment ledger-general /spec/replicas: git 4, live 5, by kubectl-scale (person): report``"""
+    name = object_name(one.key)
+    if not one.fields:
+        return f"{name} {one.what}: {one.remedy}" + (f", {one.why}" if one.why else "")
+    first = one.fields[0]
+    more = f" and {len(one.fields) - 1} more" if len(one.fields) > 1 else ""
+    by = f", by {first.manager} ({first.author})" if first.manager else ""
+    values = f"git {value_text(first.git)}, live {value_text(first.live)}"
+    why = f", {one.why}" if one.why else ""
+    return f"{name} {short_pointer(first.pointer)}{more}: {values}{by}: {one.remedy}{why}"
