@@ -1,7 +1,26 @@
 """Where the management cluster departs from git, who did it, and what is done about it. Pure.
 
 Knows: inventories, live objects, ignore rules, maintenance windows, field managers.
-Gives: a TargetDrift with its objects, authors, costs and remedies; its history.
+Gives: a TargetDrift with its objects, authors, costs and remedies; its history; its forms for people and programs.
 Never: reads, writes, asks for the time.
 Read first: compare.py, explain.py.
 """
+
+from clusterops.drift.body import drift_body, drift_of
+from clusterops.drift.compare import Departing, departed, left, unknown
+from clusterops.drift.explain import Explained, explained
+from clusterops.drift.extra import extras
+from clusterops.drift.line import line_of
+
+__all__ = [
+    "Departing",
+    "Explained",
+    "departed",
+    "drift_body",
+    "drift_of",
+    "explained",
+    "extras",
+    "left",
+    "line_of",
+    "unknown",
+]
