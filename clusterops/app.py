@@ -17,7 +17,7 @@ from clusterops.controller.records import Records
 from clusterops.controller.verdicts import Verdicts
 from clusterops.controller.wishes import Wishes
 from clusterops.controller.work import Doors
-from clusterops.kube import KubeCluster
+from clusterops.kube import CachedCluster, KubeCluster
 from clusterops.model.drift import DriftReport
 from clusterops.model.fleet import Fleet, Target
 from clusterops.model.report import Outcome
@@ -84,7 +84,8 @@ async def run_daemon(settings: Settings, logger: Logger, stop: asyncio.Event) ->
     metrics = Metrics()
     async with (
         build_renderer(settings.render, logger=logger, metrics=metrics) as renderer,
-        open_cluster(settings, logger=logger, metrics=metrics) as (cluster, gate),
+        open_cluster(settings, logger=logger, metrics=metrics) as (plain, gate),
+        CachedCluster(plain, logger=logger, metrics=metrics, clock=SystemClock()) as cluster,
     ):
         clock = SystemClock()
         repository = GitRepository(

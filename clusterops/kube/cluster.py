@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
 from structlog.stdlib import BoundLogger
 
-from clusterops.errors import ClusterOpsError, TerminalError, TransientError
+from clusterops.errors import TerminalError, TransientError
 from clusterops.kube import wire
-from clusterops.kube.answers import error_of, version_not_served
+from clusterops.kube.answers import version_not_served
 from clusterops.kube.connection import Connection
 from clusterops.kube.credentials import load_credentials
 from clusterops.kube.discovery import DEFINES_KINDS, Discovery
 from clusterops.kube.exchange import Exchange, backoff_s
+from clusterops.kube.listwatch import ListWatch, continue_of
 from clusterops.kube.reads import BatchingReads, ReadPlanner
 from clusterops.kube.resources import Resource
-from clusterops.kube.watch import Follower, LineSplitter, Relist, live_of
+from clusterops.kube.watch import Follower, Relist, live_of
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet, Manager
 from clusterops.model.managers import OURS
@@ -28,11 +29,6 @@ from clusterops.ports import Clock, ServerInfo, WatchEvent, WriteGate
 from clusterops.settings import ClusterSettings, NetworkSettings
 from clusterops.telemetry import Metrics
 
-INACTIVITY_S: Final = 90.0
-"""A watch without a byte for so long is taken for dead: bookmarks come once a minute. **Source:** k8s.io/apiserver
-pkg/storage/cacher, defaultBookmarkFrequency."""
-WATCH_S: Final = (240, 480)
-"""A watch ends between these, so that not all reconnect together. **Source:** client-go tools/cache/reflector.go."""
 HEALTHY_S: Final = 1.0
 """A watch that lived so long resets the backoff."""
 
@@ -56,6 +52,7 @@ class KubeCluster:
         self._connection = connection
         self._exchange = Exchange(connection, attempts=settings.attempts, clock=clock, metrics=metrics, gate=gate)
         self._discovery = Discovery(self._exchange, clock)
+        self.collections = ListWatch(self._exchange, connection)
         self._planner = ReadPlanner(self)
         self._reads = BatchingReads(self._planner.read)
         self._logger = logger
@@ -107,7 +104,7 @@ class KubeCluster:
         resource = await self.find(group, kind)
         if resource is None:
             return ()
-        objects, _ = await self._list(resource, namespace, labels)
+        objects, _ = await self.collections.list(resource, namespace, labels)
         return tuple(sorted(objects, key=lambda live: live.key))
 
     async def apply(
@@ -149,14 +146,20 @@ class KubeCluster:
         return await self._write(wire.replace_request(resource, body, field_manager=OURS), resource)
 
     async def delete(self, key: ObjectKey, *, uid: str, resource_version: str) -> None:
+        await self.remove(key, uid=uid, resource_version=resource_version)
+
+    async def remove(self, key: ObjectKey, *, uid: str, resource_version: str) -> LiveObject | None:
+        """As ``delete``; the object where finalizers hold it, None once it is gone."""
         resource = await self._served(key)
         request = wire.delete_request(resource, key, uid=uid, resource_version=resource_version)
         try:
-            await self._exchange.send(request)
+            answer = await self._exchange.send(request)
         except TransientError as error:
             if error.code != "object-gone":
                 raise
+            answer = {}
         self._note_kinds(resource)
+        return live_of(answer, resource) if (answer.get("metadata") or {}).get("uid") else None
 
     async def watch(
         self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
@@ -182,6 +185,13 @@ class KubeCluster:
     async def find(self, group: str, kind: str, version: str = "") -> Resource | None:
         return await self._discovery.find(group, kind, version)
 
+    async def versions(self, group: str, kind: str) -> tuple[str, ...]:
+        return await self._discovery.versions(group, kind)
+
+    def doubt(self, group: str, kind: str) -> None:
+        """What is known of the kind's versions may be out of date."""
+        self._discovery.doubt(group, kind)
+
     async def get(self, resource: Resource, key: ObjectKey) -> LiveObject | None:
         _check_scope(resource, key)
         try:
@@ -193,55 +203,20 @@ class KubeCluster:
 
     async def list_some(self, resource: Resource, namespace: str | None, limit: int) -> tuple[list[LiveObject], int]:
         answer = await self._exchange.send(wire.list_request(resource, namespace=namespace, limit=limit))
-        more = int(answer["metadata"].get("remainingItemCount") or 0) or (1 if _following(answer) else 0)
+        more = int(answer["metadata"].get("remainingItemCount") or 0) or (1 if continue_of(answer) else 0)
         return [live_of(item, resource) for item in answer.get("items") or ()], more
-
-    async def _list(self, resource: Resource, namespace: str | None, labels: str) -> tuple[list[LiveObject], str]:
-        """All of them as of one resource version, and that version. A list that takes too long begins again, whole."""
-        try:
-            return await self._list_chunks(resource, namespace, labels, wire.CHUNK)
-        except TransientError as error:
-            if error.code != "resource-version-expired":
-                raise
-            return await self._list_chunks(resource, namespace, labels, 0)
-
-    async def _list_chunks(
-        self, resource: Resource, namespace: str | None, labels: str, limit: int
-    ) -> tuple[list[LiveObject], str]:
-        objects: list[LiveObject] = []
-        following = ""
-        while True:
-            answer = await self._exchange.send(
-                wire.list_request(resource, namespace=namespace, labels=labels, limit=limit, following=following)
-            )
-            objects.extend(live_of(item, resource) for item in answer.get("items") or ())
-            following = _following(answer)
-            if not following:
-                return objects, str(answer["metadata"]["resourceVersion"])
 
     async def _follow(self, follower: Follower, namespace: str | None, labels: str) -> AsyncIterator[WatchEvent]:
         """One list where it is needed, and one watch to its end."""
+        resource = follower.resource
         if not follower.resource_version:
-            for event in follower.listed(*await self._list(follower.resource, namespace, labels)):
+            for event in follower.listed(*await self.collections.list(resource, namespace, labels)):
                 yield event
-        request = wire.watch_request(
-            follower.resource,
-            namespace=namespace,
-            labels=labels,
-            resource_version=follower.resource_version,
-            timeout_s=random.randint(*WATCH_S),
-        )
-        async with self._connection.stream(request, inactivity_s=INACTIVITY_S) as (head, credentials, chunks):
-            if head.status != 200:
-                if head.status == 401:
-                    await self._connection.renew(credentials)
-                raise _watch_error(error_of(request, head))
-            splitter = LineSplitter()
-            async for chunk in chunks:
-                for line in splitter.feed(chunk):
-                    received = follower.received(line)
-                    if received is not None:
-                        yield received
+        async with aclosing(self.collections.lines(resource, namespace, labels, follower.resource_version)) as lines:
+            async for line in lines:
+                step = follower.received(line) if line else None
+                if step is not None:
+                    yield WatchEvent(kind=step.kind, object=step.object)
 
     async def _write(self, request: wire.Request, resource: Resource) -> LiveObject:
         live = live_of(await self._exchange.send(request), resource)
@@ -266,14 +241,6 @@ class KubeCluster:
             api_version = f"{key.group}/{version}".strip("/") if version else key.group
             raise version_not_served(key.label, api_version, await self._discovery.versions(key.group, key.kind))
         return resource
-
-
-def _watch_error(error: ClusterOpsError) -> Exception:
-    return Relist() if error.code == "resource-version-expired" else error
-
-
-def _following(answer: Mapping[str, Any]) -> str:
-    return str((answer.get("metadata") or {}).get("continue") or "")
 
 
 def _check_scope(resource: Resource, key: ObjectKey) -> None:

@@ -33,6 +33,7 @@ class Discovery:
         self._kinds: ServedKinds | None = None
         self._read_at_s = float("-inf")
         self._eager_until_s = float("-inf")
+        self._doubted_until_s: dict[tuple[str, str], float] = {}
         self._lock = asyncio.Lock()
 
     def forget(self) -> None:
@@ -40,9 +41,14 @@ class Discovery:
         self._read_at_s = float("-inf")
         self._eager_until_s = self._clock.boottime_s() + EAGER_S
 
+    def doubt(self, group: str, kind: str) -> None:
+        """A watch of it was cut, or a request for it met a 404: its definition may be changing, or be gone."""
+        self._doubted_until_s[group, kind] = self._clock.boottime_s() + EAGER_S
+
     async def find(self, group: str, kind: str, version: str = "") -> Resource | None:
         """None when the server does not serve it. Raises what a request raises."""
-        known = self._kinds.find(group, kind, version) if self._kinds else None
+        sure = self._clock.boottime_s() >= self._doubted_until_s.get((group, kind), float("-inf"))
+        known = self._kinds.find(group, kind, version) if self._kinds and sure else None
         if known is not None:
             return known
         return (await self._current()).find(group, kind, version)

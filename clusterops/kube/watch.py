@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from clusterops.errors import TransientError
+from clusterops.kube.live.mirror import Mirror, Step
+from clusterops.kube.live.packing import Packer, Sign
 from clusterops.kube.resources import Resource
-from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
 from clusterops.ports import WatchEvent
 
@@ -42,47 +42,51 @@ class Relist(Exception):
     """The resource version is too old to go on from: list again."""
 
 
-@dataclass(slots=True)
 class Follower:
-    """Knows the objects of one list and turns what comes after it into events.
+    """Turns a list and what comes after it into steps, and keeps the objects packed.
 
-    A list that follows another yields only the difference, vanished objects as DELETED with their last known state,
-    then SYNCED. ``resource_version`` is where the next watch starts, empty when a list is needed first.
+    A list that follows another yields only the difference. ``resource_version`` is where the next watch starts, empty
+    when a list is needed first.
     """
 
-    resource: Resource
-    resource_version: str = ""
-    _known: dict[ObjectKey, LiveObject] = field(default_factory=dict)
+    def __init__(self, resource: Resource, resource_version: str = "", *, sign: Sign | None = None) -> None:
+        self.resource = resource
+        self.resource_version = resource_version
+        self.mirror = Mirror(resource, Packer(sign))
+
+    def finish(self, resource_version: str) -> Iterator[Step]:
+        """After the pages of a list were given to the mirror."""
+        self.resource_version = resource_version
+        return self.mirror.finish(resource_version)
 
     def listed(self, objects: Iterable[LiveObject], resource_version: str) -> Iterator[WatchEvent]:
-        now = {live.key: live for live in objects}
-        before, self._known, self.resource_version = self._known, now, resource_version
-        for key in sorted(before.keys() - now.keys()):
-            yield WatchEvent(kind="DELETED", object=before[key])
-        for key in sorted(now):
-            yield from _difference(before.get(key), now[key])
+        """A whole list: what differs, vanished objects as DELETED with their last known state, then SYNCED."""
+        self.mirror.begin()
+        self.mirror.page(objects)
+        for step in self.finish(resource_version):
+            yield WatchEvent(kind=step.kind, object=step.object)
         yield WatchEvent(kind="SYNCED", object=None)
 
-    def received(self, line: bytes) -> WatchEvent | None:
-        """None for a bookmark. Raises Relist, or TransientError ``watch-broken`` for what is no watch event."""
+    def received(self, line: bytes) -> Step | None:
+        """None for a bookmark and for what is known already.
+
+        Raises Relist, or TransientError ``watch-broken`` for what is no watch event.
+        """
         kind, body = _parse(line)
         if kind == "ERROR":
             raise self._failed(body)
-        self.resource_version = str((body.get("metadata") or {}).get("resourceVersion") or self.resource_version)
         if kind == "BOOKMARK":
+            self._reached(body)
             return None
-        return self._changed(kind, live_of(body, self.resource))
+        live = _object(body, self.resource)
+        self._reached(body)
+        return self.mirror.deleted(live) if kind == "DELETED" else self.mirror.take(live)
 
     def restart(self) -> None:
         self.resource_version = ""
 
-    def _changed(self, kind: str, live: LiveObject) -> WatchEvent:
-        if kind == "DELETED":
-            self._known.pop(live.key, None)
-            return WatchEvent(kind=kind, object=live)
-        known = self._known.get(live.key)
-        self._known[live.key] = live
-        return WatchEvent(kind="ADDED" if known is None else "MODIFIED", object=live)
+    def _reached(self, body: Mapping[str, Any]) -> None:
+        self.resource_version = str((body.get("metadata") or {}).get("resourceVersion") or self.resource_version)
 
     def _failed(self, status: Mapping[str, Any]) -> Exception:
         self.restart()
@@ -91,20 +95,17 @@ class Follower:
         return _broken(self.resource.kind, str(status.get("message") or "no reason given"))
 
 
+def _object(body: Mapping[str, Any], resource: Resource) -> LiveObject:
+    try:
+        return live_of(body, resource)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _broken(resource.kind, f"an event holds no object: {error}") from error
+
+
 def live_of(body: Mapping[str, Any], resource: Resource) -> LiveObject:
     """Items of a built-in kind's list come without apiVersion and kind."""
     whole = body if "kind" in body else {"apiVersion": resource.api_version, "kind": resource.kind, **body}
     return LiveObject.of(whole)
-
-
-def _difference(before: LiveObject | None, now: LiveObject) -> Iterator[WatchEvent]:
-    if before is None:
-        yield WatchEvent(kind="ADDED", object=now)
-    elif before.uid != now.uid:
-        yield WatchEvent(kind="DELETED", object=before)
-        yield WatchEvent(kind="ADDED", object=now)
-    elif before.resource_version != now.resource_version:
-        yield WatchEvent(kind="MODIFIED", object=now)
 
 
 def _parse(line: bytes) -> tuple[str, Mapping[str, Any]]:
