@@ -177,8 +177,11 @@ class LiveCache(Cluster, Protocol):
         """Objects that came, went, or changed in more than their status; one reader. A key stands for its latest
         state, so two changes may come as one. After a relist only what differs."""
 
-    def peek(self, key: ObjectKey) -> LiveObject | None:
-        """As last seen, in the version that is followed; None where it is not there or not followed."""
+    def peek(self, key: ObjectKey, version: str = "") -> LiveObject | None:
+        """As last seen, in the version that is followed; None where it is not there or not followed.
+
+        With ``version`` only that one counts, where a kind is followed in several.
+        """
 
     def keys(self) -> Iterator[ObjectKey]:
         """All objects that are held, in no order."""

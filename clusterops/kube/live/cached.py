@@ -90,8 +90,10 @@ class CachedCluster:
             self._news.clear()
             await self._news.wait()
 
-    def peek(self, key: ObjectKey) -> LiveObject | None:
+    def peek(self, key: ObjectKey, version: str = "") -> LiveObject | None:
         for informer in self._of_kind.get((key.group, key.kind), ()):
+            if version not in {"", informer.followed.version}:
+                continue
             packed = informer.mirror.shelf.get(key) if informer.mirror else None
             if packed is not None:
                 return packed.unpack(key)
