@@ -98,6 +98,7 @@ async def run_daemon(settings: Settings, logger: Logger, stop: asyncio.Event) ->
             verdicts=Verdicts(repository=repository, clock=clock, logger=logger, management=settings.daemon.management),
             gate=gate,
             settings=settings.daemon,
+            cache=cluster,
         )
         async with serve(daemon, metrics.registry, settings.daemon.listen_host, settings.daemon.listen_port) as port:
             logger.info("started", repository=repository.url, port=port, identity=settings.daemon.identity)

@@ -11,8 +11,9 @@ from clusterops.capi.kinds import CLUSTER_NAME_LABEL, is_capi
 from clusterops.controller.by_hand import Asked
 from clusterops.controller.drift_index import Index
 from clusterops.controller.drift_look import look, read_entries
-from clusterops.controller.drift_telling import drift_of
 from clusterops.controller.work import Doors, Work
+from clusterops.drift.body import drift_of
+from clusterops.drift.extra import extras
 from clusterops.model.drift import DriftReport, TargetDrift
 from clusterops.model.inventory import Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
@@ -67,6 +68,8 @@ async def _strays(
     for name, stored in known.items():
         index.take(name, stored.inventory, fleet=fleet)
     found: dict[str, list[LiveObject]] = defaultdict(list)
+    for one in extras(await _labelled(inventories.values(), doors), index.owners):
+        found[index.around(one)].append(one)
     return found
 
 

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any, Final
 
 from clusterops.controller.records import Records
-from clusterops.drift.report_json import object_to_json, time_text
-from clusterops.drift.report_words import object_name, short_pointer, value_text
+from clusterops.drift.body import drift_body, drift_of
+from clusterops.drift.line import line_of
 from clusterops.model.canonical import digest_of
 from clusterops.model.drift import HISTORY, Author, DriftedObject, DriftRecord, Remedy, TargetDrift
 from clusterops.model.fleet import region_of
@@ -176,25 +176,3 @@ def _news(now: TargetDrift, before: TargetDrift) -> Iterable[tuple[str, str]]:
 
 def _essence(one: DriftedObject) -> Any:
     return one.what, one.remedy, [(each.pointer, each.git, each.live, each.manager) for each in one.fields]
-
-
-def drift_of(target: str, body: Mapping[str, Any]) -> TargetDrift:
-    return TargetDrift(target=target)
-
-
-def drift_body(now: TargetDrift) -> dict[str, Any]:
-    since = {"inSyncSince": time_text(now.in_sync_since)} if now.in_sync_since else {}
-    return {"count": len(now.drifted), "objects": [object_to_json(one) for one in now.drifted], **since}
-
-
-def line_of(one: DriftedObject) -> str:
-    """``MachineDeployment ledger-general /spec/replicas: git 4, live 5, by kubectl-scale (person): report``"""
-    name = object_name(one.key)
-    if not one.fields:
-        return f"{name} {one.what}: {one.remedy}" + (f", {one.why}" if one.why else "")
-    first = one.fields[0]
-    more = f" and {len(one.fields) - 1} more" if len(one.fields) > 1 else ""
-    by = f", by {first.manager} ({first.author})" if first.manager else ""
-    values = f"git {value_text(first.git)}, live {value_text(first.live)}"
-    why = f", {one.why}" if one.why else ""
-    return f"{name} {short_pointer(first.pointer)}{more}: {values}{by}: {one.remedy}{why}"

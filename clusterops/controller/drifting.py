@@ -13,14 +13,15 @@ from typing import Final, Protocol
 
 from clusterops.capi.kinds import is_capi
 from clusterops.controller.drift_index import Index
-from clusterops.controller.drift_look import Looked, Seen, look, read_entries
+from clusterops.controller.drift_look import Looked, Seen, look
 from clusterops.controller.drift_telling import Telling
 from clusterops.controller.schedule import Schedule
 from clusterops.controller.work import Doors, Work
 from clusterops.drift.compare import Departing, departed
+from clusterops.drift.extra import extras
 from clusterops.errors import ClusterOpsError
 from clusterops.model.drift import TargetDrift
-from clusterops.model.inventory import Inventory
+from clusterops.model.inventory import Entry, Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject
 from clusterops.model.problem import Problem
@@ -183,10 +184,10 @@ class Drifting:
     def _compare(self, name: str, key: ObjectKey | None = None) -> None:
         """Wakes a look where one object, or any of the target, departs in another way than is known."""
         inventory = self.doors.records.inventory_of(name)
-        if inventory is None:
+        if inventory is None or (key is not None and key not in inventory.entries):
             return
         keys = [each for each in (inventory.entries if key is None else (key,)) if self._is_synced(name, each)]
-        live: dict[ObjectKey, Seen] = {each: self.cache.peek(each) or Absent(key=each) for each in keys}
+        live: dict[ObjectKey, Seen] = {each: self._peek(inventory.entries[each]) or Absent(key=each) for each in keys}
         found = departed(inventory, live, target=name, fleet=self.doors.records.fleet)
         known = self._known.get(name, {})
         if any(found.get(each) != known.get(each) for each in keys):
@@ -206,7 +207,7 @@ class Drifting:
         if live is None or not name:
             return
         known = self._extras.setdefault(name, set())
-        is_extra = False
+        is_extra = bool(extras([live], self._index.owners))
         if is_extra != (key in known):
             (known.add if is_extra else known.discard)(key)
             self._looks.wake(name)
@@ -229,7 +230,7 @@ class Drifting:
             work,
             self.doors,
             inventory=inventory,
-            live=await read_entries([inventory], self.cache),
+            live=await self._read(inventory),
             before=before,
             extras=self._extras_of(name),
             problems=self._problems_of(name),
@@ -241,6 +242,16 @@ class Drifting:
         self._heal(name, looked)
         await self.telling.tell(looked.drift, before, looked.held)
         return looked.doubtful
+
+    def _peek(self, entry: Entry) -> LiveObject | None:
+        return self.cache.peek(entry.key, entry.api_version.rpartition("/")[2])
+
+    async def _read(self, inventory: Inventory) -> dict[ObjectKey, Seen]:
+        """In the version that each was applied in, where it is there; who asks the server gets the preferred one."""
+        peeked = {key: self._peek(entry) for key, entry in inventory.entries.items()}
+        there: dict[ObjectKey, Seen] = {key: live for key, live in peeked.items() if live is not None}
+        rest = [key for key in inventory.entries if key not in there]
+        return {**there, **(await self.cache.read(rest)).objects} if rest else there
 
     def _is_stale(self, name: str, inventory: Inventory) -> bool:
         """Whether an apply began or ended meanwhile: then what was seen is compared again when that is over."""
