@@ -74,7 +74,7 @@ def plan(
     Without a target: every one of the fleet, and those that are recorded on the management cluster but gone from git.
     """
     with explained(output=Output.JSON if output is PlanOutput.JSON else Output.TEXT, root=None if revision else repo):
-        local, settings = _opened(repo, revision), _settings(config, kubeconfig, context, management)
+        local, settings = opened(repo, revision), settings_of(config, kubeconfig, context, management)
         with busy("planning"):
             outcomes = run(_plan(settings, local, targets if targets and not every else []))
     _say_plans(outcomes, output, local)
@@ -97,7 +97,7 @@ def apply(
     if not targets and not every:
         raise typer.BadParameter("name the targets to apply, or say --all")
     with explained(output=output, root=None if revision else repo):
-        local, settings = _opened(repo, revision), _settings(config, kubeconfig, context, management)
+        local, settings = opened(repo, revision), settings_of(config, kubeconfig, context, management)
         with busy("applying"):
             outcomes = run(_apply(settings, local, targets if targets and not every else [], wait=wait))
     if output is Output.JSON:
@@ -116,7 +116,7 @@ def reconcile(
     output: Output = OutputOption,
 ) -> None:
     """Ask the daemon for a pass over one target now."""
-    _ask(target, "reconcile", partial(_settings, config, kubeconfig, context, None), output)
+    _ask(target, "reconcile", partial(settings_of, config, kubeconfig, context, None), output)
 
 
 def pause(
@@ -127,7 +127,7 @@ def pause(
     output: Output = OutputOption,
 ) -> None:
     """Stop ClusterOps for one target; Cluster API itself goes on."""
-    _ask(target, "pause", partial(_settings, config, kubeconfig, context, None), output)
+    _ask(target, "pause", partial(settings_of, config, kubeconfig, context, None), output)
 
 
 def resume(
@@ -143,7 +143,7 @@ def resume(
     output: Output = OutputOption,
 ) -> None:
     """End a pause of one target, or go on after a rewritten history."""
-    read = partial(_settings, config, kubeconfig, context, None)
+    read = partial(settings_of, config, kubeconfig, context, None)
     if target:
         _ask(target, "resume", read, output)
         return
@@ -165,7 +165,7 @@ def status(
 ) -> None:
     """Show where targets stand, as the management cluster has it recorded."""
     with explained(output=output):
-        settings = _settings(config, kubeconfig, context, None)
+        settings = settings_of(config, kubeconfig, context, None)
         run(_status(settings, target, watch=watch, output=output))
 
 
@@ -182,18 +182,19 @@ def outcome_body(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _settings(config: Path | None, kubeconfig: Path | None, context: str | None, management: str | None) -> Settings:
+def settings_of(config: Path | None, kubeconfig: Path | None, context: str | None, management: str | None) -> Settings:
     given = {"cluster.kubeconfig": kubeconfig, "cluster.context": context, "daemon.management": management}
     return read_settings(file=config, overrides=given)
 
 
-def _opened(repo: Path, revision: str) -> LocalFleet:
+def opened(repo: Path, revision: str) -> LocalFleet:
+    """Raises the first problem of the whole fleet."""
     local = open_fleet(repo, revision)
     local.refuse_broken()
     return local
 
 
-async def _chosen(hands: Hands, local: LocalFleet, names: Sequence[str]) -> Asked:
+async def asked_for(hands: Hands, local: LocalFleet, names: Sequence[str]) -> Asked:
     """The named targets of this management cluster, or all; those that are gone from git are only known there."""
     management = hands.settings.daemon.management
     missing = [name for name in names if not is_known(name, local.fleet.targets)]
@@ -219,18 +220,19 @@ async def _gone(hands: Hands, local: LocalFleet, missing: Sequence[str]) -> Mapp
         raise
 
 
-async def _rendering(settings: Settings) -> Settings:
+async def with_programs(settings: Settings) -> Settings:
+    """Finds helm and kustomize, or builds them."""
     return replace(settings, render=await render_settings(settings.render))
 
 
 async def _plan(settings: Settings, local: LocalFleet, names: Sequence[str]) -> dict[str, Outcome]:
-    async with open_hands(await _rendering(settings)) as hands:
-        return await hands.plan(await _chosen(hands, local, names))
+    async with open_hands(await with_programs(settings)) as hands:
+        return await hands.plan(await asked_for(hands, local, names))
 
 
 async def _apply(settings: Settings, local: LocalFleet, names: Sequence[str], *, wait: bool) -> dict[str, Outcome]:
-    async with open_hands(await _rendering(settings)) as hands:
-        return await hands.apply(replace(await _chosen(hands, local, names), wait=wait))
+    async with open_hands(await with_programs(settings)) as hands:
+        return await hands.apply(replace(await asked_for(hands, local, names), wait=wait))
 
 
 def _ask(target: str, what: str, read: Callable[[], Settings], output: Output) -> None:
