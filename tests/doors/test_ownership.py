@@ -246,7 +246,7 @@ async def test_a_persons_field_is_taken_once_git_changes_it_and_not_before(
     await target.converge(scaled(bodies, 2))
     await count_set_by(cluster, bodies, 7, manager)
     drifted = row_of(await target.plan(scaled(bodies, 2)), pool)
-    assert drifted.action is Action.UNCHANGED
+    assert drifted.action is Action.LEAVE
     assert [(left.pointer, left.manager, left.why) for left in drifted.left] == [
         ("/spec/replicas", manager, "drift: a person changed it")
     ]
