@@ -11,8 +11,10 @@ from enum import StrEnum
 from typing import Any
 
 from clusterops.model.deletion import DeletionKey
+from clusterops.model.ignore import IgnoreRule
 from clusterops.model.policy import Policy
 from clusterops.model.problem import Problem
+from clusterops.model.windows import Window
 
 
 class Mode(StrEnum):
@@ -20,6 +22,13 @@ class Mode(StrEnum):
 
     OBSERVE = "observe"
     APPLY = "apply"
+
+
+class DriftPolicy(StrEnum):
+    """What drift leads to: HEAL puts git back at once where that goes without machines, and no window forbids it."""
+
+    REPORT = "report"
+    HEAL = "heal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +62,7 @@ class RenderOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetFile:
-    """fleet.yaml. Keys that later rooms read (forge, drift, windows, …) are checked and kept in ``raw``."""
+    """fleet.yaml. Keys that later rooms read (forge, providers, …) are checked and kept in ``raw``."""
 
     name: str
     mode: Mode = Mode.OBSERVE
@@ -61,6 +70,12 @@ class FleetFile:
     policy: Policy = field(default_factory=Policy)
     rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
     render: RenderOptions = field(default_factory=RenderOptions)
+    drift: DriftPolicy = DriftPolicy.REPORT
+    """Of targets whose values say nothing else."""
+    drift_status: bool = False
+    """Whether the state of all targets is posted as ``clusterops/drift`` on the head commit."""
+    ignore: tuple[IgnoreRule, ...] = ()
+    windows: tuple[Window, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -130,6 +145,7 @@ class Target:
     cloud: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     options: RenderOptions = field(default_factory=RenderOptions)
+    drift: DriftPolicy = DriftPolicy.REPORT
     problems: tuple[Problem, ...] = ()
     definition: str = ""
     """The file a person edits to change it: clusters/<region>/<cluster>/values.yaml."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 from clusterops.errors import TerminalError
 from clusterops.model.document import Document, load_document
-from clusterops.model.fleet import ChartRef, FleetFile, Mode, RenderOptions, RolloutPolicy
+from clusterops.model.fleet import ChartRef, DriftPolicy, FleetFile, Mode, RenderOptions, RolloutPolicy
+from clusterops.model.ignore import IgnoreRule
 from clusterops.model.policy import DEFAULT_BUDGETS, Budget, Exemption, Limit, Policy
 from clusterops.model.problem import Problem
+from clusterops.model.windows import Window, parse_spans
 from clusterops.source.fleet.layout import FLEET_FILE as PATH
-from clusterops.source.fleet.schema import duration_s, without
+from clusterops.source.fleet.schema import Finding, duration_s, without
 from clusterops.source.fleet.tables import API_VERSION, FLEET_FILE, FLEET_FILE_KIND
 
 _GROUP: Final = "clusterops.io/"
@@ -40,7 +42,7 @@ def parse_fleet_file(text: bytes) -> ParsedFleetFile:
     findings = list(FLEET_FILE.check(document.value, ()))
     right = without(document.value, (finding.pointer for finding in findings))
     return ParsedFleetFile(
-        file=_build(right),
+        file=_build(right, entries=_entries(document, findings)),
         document=document,
         problems=tuple(finding.problem(document) for finding in findings),
         clouds_known=all(finding.pointer[:1] != ("clouds",) for finding in findings),
@@ -74,7 +76,29 @@ def _foreign(document: Document) -> Problem:
     )
 
 
-def _build(value: Mapping[str, Any]) -> FleetFile:
+Entries = Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]
+
+
+def _entries(document: Document, findings: Sequence[Finding]) -> Entries:
+    """Those of each list with their place, ``fleet.yaml:25``; one with a fault is left out, as half of it is another.
+
+    A rule that lost its pointers would ignore everything.
+    """
+    faulty = {finding.pointer[:length] for finding in findings for length in range(1, 3)}
+    lists = {name: document.value.get(name) for name in ("ignore", "windows")}
+    return {
+        name: [
+            (f"{PATH}:{document.mark((name, index)).line}", entry)
+            for index, entry in enumerate(found)
+            if (name, index) not in faulty
+        ]
+        for name, found in lists.items()
+        if isinstance(found, list)
+    }
+
+
+def _build(value: Mapping[str, Any], *, entries: Entries) -> FleetFile:
+    drift = value.get("drift") or {}
     clouds = {name: chart_of((cloud or {}).get("chart")) for name, cloud in (value.get("clouds") or {}).items()}
     return FleetFile(
         name=value.get("name") or "",
@@ -83,6 +107,10 @@ def _build(value: Mapping[str, Any]) -> FleetFile:
         policy=_policy(value.get("policy") or {}),
         rollout=_rollout(value.get("rollout") or {}),
         render=_render(value.get("render") or {}),
+        drift=DriftPolicy(drift.get("policy") or DriftPolicy.REPORT),
+        drift_status=bool(drift.get("status")),
+        ignore=tuple(_rule(place, entry) for place, entry in entries.get("ignore", ())),
+        windows=tuple(_window(place, entry) for place, entry in entries.get("windows", ())),
         raw=value,
     )
 
@@ -105,6 +133,22 @@ def _render(value: Mapping[str, Any]) -> RenderOptions:
     return RenderOptions(
         kube_version=value.get("kubeVersion") or defaults.kube_version,
         api_versions=tuple(value.get("apiVersions") or ()),
+    )
+
+
+def _rule(place: str, entry: Mapping[str, Any]) -> IgnoreRule:
+    named = {name: entry[name] for name in ("kind", "group", "name", "namespace") if entry.get(name)}
+    pointers, managers = tuple(entry.get("pointers") or ()), tuple(entry.get("managers") or ())
+    return IgnoreRule(source=place, pointers=pointers, managers=managers, **named)
+
+
+def _window(place: str, entry: Mapping[str, Any]) -> Window:
+    return Window(
+        targets=entry["targets"],
+        allow=parse_spans(entry["allow"]) if entry.get("allow") else (),
+        deny=parse_spans(entry["deny"]) if entry.get("deny") else (),
+        timezone=entry.get("timezone") or "UTC",
+        source=place,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from clusterops.model.document import Document, Pointer
 from clusterops.model.problem import Problem
+from clusterops.model.windows import is_time_zone, parse_spans
 
 _SHOWN: Final = 60
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -137,6 +138,33 @@ class Day:
     def check(self, value: Any, pointer: Pointer) -> Iterator[Finding]:
         if not (isinstance(value, str) and _is_day(value)):
             yield format_finding(value, pointer, wanted="a day", hint="for example `2026-12-05`")
+
+
+@dataclass(frozen=True, slots=True)
+class WeekHours:
+    """Days and hours of a week."""
+
+    def check(self, value: Any, pointer: Pointer) -> Iterator[Finding]:
+        hint = "for example `Mon-Thu 08:00-15:00, Sat 22:00-04:00`"
+        if not isinstance(value, str):
+            yield type_finding(value, pointer, wanted="days and hours", hint=hint)
+            return
+        try:
+            parse_spans(value)
+        except ValueError as error:
+            yield format_finding(value, pointer, wanted="days and hours", hint=f"{error}; {hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class TimeZone:
+    """An IANA name that this machine knows."""
+
+    def check(self, value: Any, pointer: Pointer) -> Iterator[Finding]:
+        hint = "for example `Europe/Berlin`"
+        if not isinstance(value, str):
+            yield type_finding(value, pointer, wanted="a time zone", hint=hint)
+        elif not is_time_zone(value):
+            yield format_finding(value, pointer, wanted="a time zone", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

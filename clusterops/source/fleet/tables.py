@@ -23,6 +23,8 @@ from clusterops.source.fleet.schema import (
     Share,
     Table,
     Text,
+    TimeZone,
+    WeekHours,
     Whole,
 )
 
@@ -63,8 +65,14 @@ CHART: Final = Table(
     },
 )
 
-DRIFT: Final = Table(
-    of="drift", keys={"policy": Key(shape=Choice(("report", "heal")), default="report", about="what drift leads to")}
+_DRIFT_POLICY: Final = Key(shape=Choice(("report", "heal")), default="report", about="what drift leads to")
+DRIFT: Final = Table(of="drift", keys={"policy": _DRIFT_POLICY})
+_FLEETS_DRIFT: Final = Table(
+    of="drift",
+    keys={
+        "policy": _DRIFT_POLICY,
+        "status": Key(shape=Flag(), default="false", about="posts the commit status clusterops/drift"),
+    },
 )
 
 _BUDGETS: Final = Table(
@@ -135,21 +143,55 @@ _FORGE: Final = Table(
     },
 )
 
+_HOURS: Final = WeekHours()
+
+
+def _opens_or_closes(value: Mapping[str, Any], pointer: Pointer) -> Iterator[Finding]:
+    if value.get("allow") is None and value.get("deny") is None:
+        yield Finding(
+            code="window-empty",
+            pointer=pointer,
+            message="neither allows nor denies anything",
+            hint='give `allow: "Mon-Thu 08:00-15:00"`, `deny:`, or both',
+        )
+
+
 _WINDOW: Final = Table(
     of="a window",
+    rule=_opens_or_closes,
     keys={
         "targets": Key(shape=Text("a pattern of targets", example="*/payments"), required=True, about="which targets"),
-        "allow": Key(shape=Text("days and hours", example="Mon-Thu 08:00-15:00"), required=True, about="when"),
-        "timezone": Key(shape=Text("a time zone", example="Europe/Berlin"), default="UTC"),
+        "allow": Key(shape=_HOURS, about="when drift may be healed; several windows add up"),
+        "deny": Key(shape=_HOURS, about="when it may not, whatever allows it"),
+        "timezone": Key(shape=TimeZone(), default="UTC"),
     },
 )
 
+
+def _bounded(value: Mapping[str, Any], pointer: Pointer) -> Iterator[Finding]:
+    if not value.get("pointers") and not value.get("managers"):
+        yield Finding(
+            code="ignore-rule-unbounded",
+            pointer=pointer,
+            message=f"would ignore every change of every {value['kind']}",
+            hint="give `pointers: [/spec/replicas]`, `managers: [cluster-autoscaler]`, or both",
+        )
+
+
 _IGNORE: Final = Table(
     of="an ignore rule",
+    rule=_bounded,
     keys={
-        "kind": Key(shape=Text(), required=True, about="the kind of the objects"),
-        "pointers": Key(shape=ListOf(Text("a JSON pointer", r"/.*", "/spec/replicas"))),
-        "managers": Key(shape=_TEXTS),
+        "kind": Key(shape=Text(), required=True, about="the kind of the objects, or a glob as all of these"),
+        "group": Key(shape=Text(example="cluster.x-k8s.io"), default='"*"', about="the API group of the kind"),
+        "name": Key(shape=Text(), default='"*"'),
+        "namespace": Key(shape=Text(), default='"*"'),
+        "pointers": Key(
+            shape=ListOf(Text("a JSON pointer", r"/.*", "/spec/replicas")),
+            default="all fields",
+            about="a pointer takes in all that lies below it; `*` is any one token",
+        ),
+        "managers": Key(shape=_TEXTS, default="all managers", about="field managers that may change the fields"),
     },
 )
 
@@ -198,7 +240,7 @@ FLEET_FILE: Final = Table(
         "forge": Key(shape=_FORGE, default="none", about="where requests and commit statuses are"),
         "policy": Key(shape=_POLICY, about="what a commit may do without a second key"),
         "rollout": Key(shape=_ROLLOUT, about="pace of every commit that touches more than one cluster"),
-        "drift": Key(shape=DRIFT),
+        "drift": Key(shape=_FLEETS_DRIFT),
         "windows": Key(shape=ListOf(_WINDOW), default="[]"),
         "ignore": Key(shape=ListOf(_IGNORE), default="[]"),
         "providers": Key(shape=MapOf(VERSION), default="what is installed"),

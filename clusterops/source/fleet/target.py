@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clusterops.model.document import Mark
-from clusterops.model.fleet import ChartRef, FleetFile, Mode, Target
+from clusterops.model.fleet import ChartRef, DriftPolicy, FleetFile, Mode, Target
 from clusterops.model.problem import Problem
 from clusterops.model.revision import EntryKind
 from clusterops.source.fleet.content import Content, Layer, entry_problem
@@ -97,6 +97,7 @@ def _assemble(parts: Parts, block: Mapping[str, Any], **made: Any) -> Target:
         cloud=region.cloud if region else "",
         labels=block["labels"],
         options=parts.fleet.render,
+        drift=DriftPolicy((block.get("drift") or {}).get("policy") or parts.fleet.drift),
         definition=_definition(parts),
         **made,
     )

@@ -8,6 +8,7 @@ import pytest
 
 from clusterops.model.fleet import (
     ChartRef,
+    DriftPolicy,
     Fleet,
     HelmRecipe,
     KustomizeRecipe,
@@ -444,3 +445,60 @@ def test_a_link_that_may_hide_targets_stops_the_fleet(path: str) -> None:
     """Nobody knows which targets are behind it, so none may be taken for gone."""
     fleet = fleet_of({path: "../elsewhere"}, kinds={path: EntryKind.SYMLINK})
     assert ("symlink-refused", path) in {(problem.code, problem.path) for problem in fleet.problems}
+
+
+def test_the_drift_policy_comes_from_fleet_yaml_unless_a_layer_says_otherwise() -> None:
+    assert web({}).drift is DriftPolicy.REPORT
+    everywhere = {"fleet.yaml": f"{FLEET}drift: {{policy: heal, status: true}}\n"}
+    assert web(everywhere).drift is DriftPolicy.HEAL
+    assert fleet_of(everywhere).file.drift_status
+    region = {"regions/eu/values.yaml": "clusterops: {drift: {policy: report}}\n"}
+    assert web({**everywhere, **region}).drift is DriftPolicy.REPORT
+    own = {f"{WEB}/values.yaml": "version: v1.34.1\nclusterops: {drift: {policy: heal}}\n"}
+    assert web({**region, **own}).drift is DriftPolicy.HEAL
+
+
+def test_ignore_rules_and_windows_know_the_line_that_they_stand_in() -> None:
+    lists = (
+        "ignore:\n"
+        "  - {kind: MachineDeployment, pointers: [/spec/replicas], managers: [cluster-autoscaler]}\n"
+        "  - {kind: Cluster, group: cluster.x-k8s.io, name: web, namespace: eu, pointers: ['/spec/a/*/b']}\n"
+        "windows:\n"
+        "  - {targets: '*/web', allow: 'Mon-Thu 08:00-15:00', deny: '12:00-13:00', timezone: Europe/Berlin}\n"
+    )
+    file = fleet_of({"fleet.yaml": f"{FLEET}{lists}"}).file
+    line = FLEET.count("\n") + 2
+    assert [rule.source for rule in file.ignore] == [f"fleet.yaml:{line}", f"fleet.yaml:{line + 1}"]
+    assert [rule.words for rule in file.ignore] == [
+        "MachineDeployment /spec/replicas by cluster-autoscaler",
+        "Cluster eu/web /spec/a/*/b",
+    ]
+    (window,) = file.windows
+    assert (window.targets, window.timezone, window.source) == ("*/web", "Europe/Berlin", f"fleet.yaml:{line + 3}")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("ignore: [{kind: Pod}]", "ignore[0]: would ignore every change of every Pod (ignore-rule-unbounded)"),
+        (
+            "ignore: [{kind: Pod, pointers: [spec]}]",
+            'ignore[0].pointers[0]: "spec" is not a JSON pointer (value-format)',
+        ),
+        ("windows: [{targets: '*'}]", "windows[0]: neither allows nor denies anything (window-empty)"),
+        (
+            "windows: [{targets: '*', allow: 'Mo 08:00-15:00'}]",
+            'windows[0].allow: "Mo 08:00-15:00" is not days and hours (value-format)',
+        ),
+        (
+            "windows: [{targets: '*', deny: '08:00-09:00', timezone: Europe/Berln}]",
+            'windows[0].timezone: "Europe/Berln" is not a time zone (value-format)',
+        ),
+    ],
+)
+def test_a_wrong_rule_or_window_is_told_with_its_place_and_left_out(entry: str, said: str) -> None:
+    fleet = fleet_of({"fleet.yaml": f"{FLEET}{entry}\n"})
+    (problem,) = fleet.problems
+    assert problem.text.startswith(f"fleet.yaml:{FLEET.count(chr(10)) + 1}:")
+    assert problem.text.endswith(said)
+    assert (fleet.file.ignore, fleet.file.windows) == ((), ())
