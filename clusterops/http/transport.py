@@ -121,7 +121,10 @@ class HttpTransport:
             async with self._request(method, url, headers, None, timeout) as reply:
                 body = b"" if reply.status == 200 else await reply.read()
                 head = Answer(status=reply.status, headers=_lower(reply.headers), body=body)
-                yield head, reply.content.iter_any()
+                try:
+                    yield head, reply.content.iter_any()
+                finally:
+                    _abort(reply)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _unreachable(url, error) from error
 
@@ -154,6 +157,12 @@ class HttpTransport:
                 trust_env=False,
             )
         return self._session
+
+
+def _abort(reply: aiohttp.ClientResponse) -> None:
+    """A stream that is left in the middle need not be taken leave of: TLS would wait for the other side's word."""
+    if reply.connection is not None and reply.connection.transport is not None:
+        reply.connection.transport.abort()
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
