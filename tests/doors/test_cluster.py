@@ -16,13 +16,13 @@ import pytest
 
 from clusterops.controller.clock import SystemClock
 from clusterops.errors import ClusterOpsError, FieldConflict, RefusedError, TerminalError, TransientError
-from clusterops.kube import KubeCluster
+from clusterops.kube import CachedCluster, KubeCluster
 from clusterops.model.fleet import Mode, PlainRecipe, Target
 from clusterops.model.inventory import Entry
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject, Unreadable
 from clusterops.model.report import Outcome, Stage
-from clusterops.ports import Clock, WatchEvent, WriteGate
+from clusterops.ports import Clock, Cluster, Followed, WatchEvent, WriteGate
 from clusterops.sandbox import Sandbox
 from clusterops.settings import ClusterSettings, NetworkSettings
 from clusterops.status import (
@@ -46,6 +46,13 @@ pytestmark = pytest.mark.apiserver
 
 _NUMBERS = itertools.count(1)
 CORE = "cluster.x-k8s.io"
+FOLLOWED = (
+    Followed(group="", kind="ConfigMap", version="v1"),
+    Followed(group="", kind="Namespace", version="v1"),
+    Followed(group=CORE, kind="MachineHealthCheck", version="v1beta2"),
+    Followed(group="clusterops.io", kind="FleetTarget", version="v1alpha1"),
+    Followed(group="nowhere.example.org", kind="Gadget", version="v1"),
+)
 
 
 @asynccontextmanager
@@ -68,6 +75,20 @@ async def connected(
 async def cluster(apiserver: Sandbox) -> AsyncIterator[KubeCluster]:
     async with connected(apiserver.kubeconfig) as connection:
         yield connection
+
+
+@pytest.fixture(params=["wire", "cache"])
+async def client(request: pytest.FixtureRequest, cluster: KubeCluster) -> AsyncIterator[Cluster]:
+    """The server itself, and a live cache of it that follows what the tests write."""
+    if request.param == "wire":
+        yield cluster
+        return
+    async with CachedCluster(
+        cluster, logger=build_logger(level="critical"), metrics=Metrics(), clock=SystemClock()
+    ) as cache:
+        cache.follow(FOLLOWED)
+        await cache.synced()
+        yield cache
 
 
 @pytest.fixture
@@ -110,71 +131,65 @@ async def test_the_server_is_known_by_its_version_and_the_uid_of_kube_system(clu
     assert info.identity == (await cluster.server()).identity != ""
 
 
-async def test_an_apply_creates_then_updates_and_drops_what_it_no_longer_sends(
-    cluster: KubeCluster, namespace: str
-) -> None:
-    first = await cluster.apply(config_map(namespace, "a", {"x": "1", "y": "1"}))
-    second = await cluster.apply(config_map(namespace, "a", {"x": "2"}), uid=first.uid)
+async def test_an_apply_creates_then_updates_and_drops_what_it_no_longer_sends(client: Cluster, namespace: str) -> None:
+    first = await client.apply(config_map(namespace, "a", {"x": "1", "y": "1"}))
+    second = await client.apply(config_map(namespace, "a", {"x": "2"}), uid=first.uid)
     assert first.managed_by("clusterops")
     assert "managedFields" not in second.body["metadata"]
     assert second.uid == first.uid
     assert second.body["data"] == {"x": "2"}
 
 
-async def test_a_dry_run_answers_and_writes_nothing(cluster: KubeCluster, namespace: str) -> None:
-    predicted = await cluster.apply(config_map(namespace, "a", {"x": "1"}), dry_run=True)
+async def test_a_dry_run_answers_and_writes_nothing(client: Cluster, namespace: str) -> None:
+    predicted = await client.apply(config_map(namespace, "a", {"x": "1"}), dry_run=True)
     assert predicted.body["data"] == {"x": "1"}
     key = key_of(namespace, "a")
-    assert (await cluster.read([key]))[key] == Absent(key=key)
+    assert (await client.read([key]))[key] == Absent(key=key)
 
 
-async def test_fields_of_others_are_named_with_their_owners_and_not_forced(
-    cluster: KubeCluster, namespace: str
-) -> None:
-    await cluster.apply(config_map(namespace, "a", {"x": "1", "y": "1"}), field_manager="kubectl-edit")
-    error = await refused(cluster.apply(config_map(namespace, "a", {"x": "2", "y": "2"})))
+async def test_fields_of_others_are_named_with_their_owners_and_not_forced(client: Cluster, namespace: str) -> None:
+    await client.apply(config_map(namespace, "a", {"x": "1", "y": "1"}), field_manager="kubectl-edit")
+    error = await refused(client.apply(config_map(namespace, "a", {"x": "2", "y": "2"})))
     assert isinstance(error, FieldConflict)
     assert sorted(error.conflicts) == [(".data.x", "kubectl-edit"), (".data.y", "kubectl-edit")]
     assert str(error) == (
         f"ConfigMap {namespace}/a: apply refused: data.x, data.y are owned by kubectl-edit (field-owner-conflict)"
     )
-    forced = await cluster.apply(config_map(namespace, "a", {"x": "2", "y": "2"}), force=True)
+    forced = await client.apply(config_map(namespace, "a", {"x": "2", "y": "2"}), force=True)
     assert forced.body["data"] == {"x": "2", "y": "2"}
 
 
 async def test_an_apply_to_an_object_that_changed_since_it_was_read_is_not_made(
-    cluster: KubeCluster, namespace: str
+    client: Cluster, namespace: str
 ) -> None:
-    live = await cluster.apply(config_map(namespace, "a", {"x": "1"}))
-    await cluster.apply(config_map(namespace, "a", {"other": "1"}), field_manager="someone")
-    work = cluster.apply(config_map(namespace, "a", {"x": "2"}), uid=live.uid, resource_version=live.resource_version)
+    live = await client.apply(config_map(namespace, "a", {"x": "1"}))
+    await client.apply(config_map(namespace, "a", {"other": "1"}), field_manager="someone")
+    work = client.apply(config_map(namespace, "a", {"x": "2"}), uid=live.uid, resource_version=live.resource_version)
     error = await refused(work)
     assert (type(error), error.code) == (TransientError, "object-changed")
 
 
-async def test_an_apply_with_the_uid_of_a_deleted_object_never_creates_it_anew(
-    cluster: KubeCluster, namespace: str
-) -> None:
-    live = await cluster.apply(config_map(namespace, "a", {"x": "1"}))
-    await cluster.delete(live.key, uid=live.uid, resource_version=live.resource_version)
+async def test_an_apply_with_the_uid_of_a_deleted_object_never_creates_it_anew(client: Cluster, namespace: str) -> None:
+    live = await client.apply(config_map(namespace, "a", {"x": "1"}))
+    await client.delete(live.key, uid=live.uid, resource_version=live.resource_version)
     for resource_version in ("", live.resource_version):
-        work = cluster.apply(config_map(namespace, "a", {"x": "2"}), uid=live.uid, resource_version=resource_version)
+        work = client.apply(config_map(namespace, "a", {"x": "2"}), uid=live.uid, resource_version=resource_version)
         assert (await refused(work)).code == "object-changed"
-    assert isinstance((await cluster.read([live.key]))[live.key], Absent)
+    assert isinstance((await client.read([live.key]))[live.key], Absent)
 
 
 async def test_an_apply_with_the_uid_of_a_predecessor_of_the_same_name_is_object_changed(
-    cluster: KubeCluster, namespace: str
+    client: Cluster, namespace: str
 ) -> None:
     """The server answers 422 on metadata.uid, which is no fault of the body."""
-    live = await cluster.apply(config_map(namespace, "a", {"x": "1"}))
-    await cluster.delete(live.key, uid=live.uid, resource_version="")
-    await cluster.apply(config_map(namespace, "a", {"x": "1"}))
-    error = await refused(cluster.apply(config_map(namespace, "a", {"x": "2"}), uid=live.uid))
+    live = await client.apply(config_map(namespace, "a", {"x": "1"}))
+    await client.delete(live.key, uid=live.uid, resource_version="")
+    await client.apply(config_map(namespace, "a", {"x": "1"}))
+    error = await refused(client.apply(config_map(namespace, "a", {"x": "2"}), uid=live.uid))
     assert (type(error), error.code) == (TransientError, "object-changed")
 
 
-async def test_a_body_that_does_not_fit_is_invalid_and_names_the_field(cluster: KubeCluster, namespace: str) -> None:
+async def test_a_body_that_does_not_fit_is_invalid_and_names_the_field(client: Cluster, namespace: str) -> None:
     """422 by validation, and 500 (which says nothing of a failing server) by the schema of an apply."""
     cases = {
         "spec.clusterName": health_check(namespace, {"selector": {}}),
@@ -182,7 +197,7 @@ async def test_a_body_that_does_not_fit_is_invalid_and_names_the_field(cluster: 
         "data.x: expected string, got 5": config_map(namespace, "a", {"x": 5}),
     }
     for words, body in cases.items():
-        error = await refused(cluster.apply(body))
+        error = await refused(client.apply(body))
         assert (type(error), error.code) == (TerminalError, "object-invalid"), words
         assert words in error.message
         assert "\n" not in error.message
@@ -196,65 +211,63 @@ async def test_the_value_of_a_rejected_secret_is_not_repeated(cluster: KubeClust
         assert not any(canary in f"{error} {error.hint}" for canary in ("canary", "1234567"))
 
 
-async def test_a_missing_namespace_is_named(cluster: KubeCluster) -> None:
-    for work in (cluster.apply(config_map("nowhere", "a", {})), cluster.create(config_map("nowhere", "a", {}))):
+async def test_a_missing_namespace_is_named(client: Cluster) -> None:
+    for work in (client.apply(config_map("nowhere", "a", {})), client.create(config_map("nowhere", "a", {}))):
         error = await refused(work)
         assert (type(error), error.code) == (TerminalError, "namespace-missing")
         assert "Namespace nowhere" in error.message
 
 
-async def test_a_namespace_that_is_being_deleted_takes_nothing_more(cluster: KubeCluster, namespace: str) -> None:
+async def test_a_namespace_that_is_being_deleted_takes_nothing_more(client: Cluster, namespace: str) -> None:
     """No namespace controller runs here, so it stays Terminating."""
     key = ObjectKey(group="", kind="Namespace", namespace=None, name=namespace)
-    live = (await cluster.read([key]))[key]
+    live = (await client.read([key], fresh=True))[key]
     assert isinstance(live, LiveObject)
-    await cluster.delete(key, uid=live.uid, resource_version="")
-    error = await refused(cluster.apply(config_map(namespace, "a", {})))
+    await client.delete(key, uid=live.uid, resource_version="")
+    error = await refused(client.apply(config_map(namespace, "a", {})))
     assert (type(error), error.code) == (RefusedError, "namespace-terminating")
 
 
-async def test_a_kind_in_a_version_that_is_not_served_names_those_that_are(
-    cluster: KubeCluster, namespace: str
-) -> None:
+async def test_a_kind_in_a_version_that_is_not_served_names_those_that_are(client: Cluster, namespace: str) -> None:
     body = {**health_check(namespace, {"clusterName": "c", "selector": {}}), "apiVersion": f"{CORE}/v1alpha9"}
-    error = await refused(cluster.apply(body))
+    error = await refused(client.apply(body))
     assert (type(error), error.code) == (TerminalError, "version-not-served")
     assert f"{CORE}/v1beta2" in error.message
 
 
-async def test_kinds_that_are_not_served_are_absent_or_empty(cluster: KubeCluster, namespace: str) -> None:
+async def test_kinds_that_are_not_served_are_absent_or_empty(client: Cluster, namespace: str) -> None:
     key = key_of(namespace, "a", kind="Gadget", group="nowhere.example.org")
-    assert (await cluster.read([key]))[key] == Absent(key=key, kind_served=False)
-    assert await cluster.list_objects("nowhere.example.org", "Gadget") == ()
-    error = await refused(anext(cluster.watch("nowhere.example.org", "Gadget")))
+    assert (await client.read([key]))[key] == Absent(key=key, kind_served=False)
+    assert await client.list_objects("nowhere.example.org", "Gadget") == ()
+    error = await refused(anext(client.watch("nowhere.example.org", "Gadget")))
     assert error.code == "version-not-served"
 
 
-async def test_a_body_in_the_wrong_scope_is_invalid(cluster: KubeCluster, namespace: str) -> None:
+async def test_a_body_in_the_wrong_scope_is_invalid(client: Cluster, namespace: str) -> None:
     nowhere = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
     placed = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "namespace": namespace}}
     for body in (nowhere, placed):
-        assert (await refused(cluster.apply(body))).code == "object-invalid"
+        assert (await refused(client.apply(body))).code == "object-invalid"
 
 
-async def test_create_and_replace_never_overwrite_another_writer(cluster: KubeCluster, namespace: str) -> None:
-    live = await cluster.create(config_map(namespace, "a", {"x": "1"}))
-    assert (await refused(cluster.create(config_map(namespace, "a", {"x": "2"})))).code == "object-exists"
-    newer = await cluster.replace({**live.body, "data": {"x": "2"}})
+async def test_create_and_replace_never_overwrite_another_writer(client: Cluster, namespace: str) -> None:
+    live = await client.create(config_map(namespace, "a", {"x": "1"}))
+    assert (await refused(client.create(config_map(namespace, "a", {"x": "2"})))).code == "object-exists"
+    newer = await client.replace({**live.body, "data": {"x": "2"}})
     assert newer.body["data"] == {"x": "2"}
-    error = await refused(cluster.replace({**live.body, "data": {"x": "3"}}))
+    error = await refused(client.replace({**live.body, "data": {"x": "3"}}))
     assert (type(error), error.code) == (TransientError, "object-changed")
 
 
-async def test_a_delete_holds_only_for_the_object_that_was_meant(cluster: KubeCluster, namespace: str) -> None:
-    live = await cluster.create(config_map(namespace, "a", {}))
-    newer = await cluster.replace({**live.body, "data": {"x": "1"}})
+async def test_a_delete_holds_only_for_the_object_that_was_meant(client: Cluster, namespace: str) -> None:
+    live = await client.create(config_map(namespace, "a", {}))
+    newer = await client.replace({**live.body, "data": {"x": "1"}})
     for uid, resource_version in (("another", ""), (live.uid, live.resource_version)):
-        work = cluster.delete(live.key, uid=uid, resource_version=resource_version)
+        work = client.delete(live.key, uid=uid, resource_version=resource_version)
         assert (await refused(work)).code == "object-changed"
-    await cluster.delete(live.key, uid=live.uid, resource_version=newer.resource_version)
-    await cluster.delete(live.key, uid=live.uid, resource_version=newer.resource_version)
-    assert isinstance((await cluster.read([live.key]))[live.key], Absent)
+    await client.delete(live.key, uid=live.uid, resource_version=newer.resource_version)
+    await client.delete(live.key, uid=live.uid, resource_version=newer.resource_version)
+    assert isinstance((await client.read([live.key]))[live.key], Absent)
 
 
 async def test_a_list_is_whole_and_ordered_whatever_the_chunks(
@@ -643,21 +656,21 @@ def target_in(namespace: str) -> Target:
     )
 
 
-async def test_a_fleet_target_is_stored_whole_and_keeps_what_people_wrote(cluster: KubeCluster, namespace: str) -> None:
-    await ensure_crds(cluster, SystemClock())
+async def test_a_fleet_target_is_stored_whole_and_keeps_what_people_wrote(client: Cluster, namespace: str) -> None:
+    await ensure_crds(client, SystemClock())
     target = target_in(namespace)
-    stored = await read_target(cluster, target)
+    stored = await read_target(client, target)
     assert not stored.stored
     entry = Entry(key=key_of(namespace, "a"), api_version="v1")
-    stored = await write_target(cluster, stored, inventory=stored.inventory.widened([entry], revision="main@1"))
-    assert (await read_target(cluster, target)).inventory.keys == {entry.key}
+    stored = await write_target(client, stored, inventory=stored.inventory.widened([entry], revision="main@1"))
+    assert (await read_target(client, target)).inventory.keys == {entry.key}
     paused = {**stored.body, "spec": {**stored.body["spec"], "suspend": True}}
-    await cluster.replace(paused)
+    await client.replace(paused)
     outcome = Outcome(target=target.name, revision="main@1", stage=Stage.DONE)
-    stored = await update_target(cluster, stored, _with_status(outcome))
+    stored = await update_target(client, stored, _with_status(outcome))
     assert stored.suspend
     assert stored.status.phase == "Settled"
-    assert stored == (await list_targets(cluster, target.fleet))[0]
+    assert stored == (await list_targets(client, target.fleet))[0]
 
 
 def _with_status(outcome: Outcome) -> Callable[[StoredTarget], StoredTarget]:
@@ -678,40 +691,40 @@ async def test_an_unchanged_fleet_target_is_not_written(
         assert not flaky.seen
 
 
-async def test_a_status_is_never_written_over_another_writers_inventory(cluster: KubeCluster, namespace: str) -> None:
-    await ensure_crds(cluster, SystemClock())
+async def test_a_status_is_never_written_over_another_writers_inventory(client: Cluster, namespace: str) -> None:
+    await ensure_crds(client, SystemClock())
     target = target_in(namespace)
-    stored = await write_target(cluster, await read_target(cluster, target))
+    stored = await write_target(client, await read_target(client, target))
     entry = Entry(key=key_of(namespace, "a"), api_version="v1")
-    await write_target(cluster, stored, inventory=stored.inventory.widened([entry], revision="main@2"))
+    await write_target(client, stored, inventory=stored.inventory.widened([entry], revision="main@2"))
     late = _with_status(Outcome(target=target.name, revision="main@1", stage=Stage.DONE))(stored)
-    assert (await refused(write_target(cluster, stored, status=late.status))).code == "object-changed"
+    assert (await refused(write_target(client, stored, status=late.status))).code == "object-changed"
 
 
 async def test_a_fleet_target_that_was_deleted_is_made_anew_with_the_inventory_known_here(
-    cluster: KubeCluster, namespace: str
+    client: Cluster, namespace: str
 ) -> None:
-    await ensure_crds(cluster, SystemClock())
+    await ensure_crds(client, SystemClock())
     target = target_in(namespace)
-    stored = await read_target(cluster, target)
+    stored = await read_target(client, target)
     entry = Entry(key=key_of(namespace, "a"), api_version="v1")
-    stored = await write_target(cluster, stored, inventory=stored.inventory.widened([entry], revision="main@2"))
-    await cluster.delete(stored.key, uid=stored.uid, resource_version="")
+    stored = await write_target(client, stored, inventory=stored.inventory.widened([entry], revision="main@2"))
+    await client.delete(stored.key, uid=stored.uid, resource_version="")
     change = _with_status(Outcome(target=target.name, revision="main@2", stage=Stage.DONE))
-    again = await update_target(cluster, stored, change)
+    again = await update_target(client, stored, change)
     assert again.uid != stored.uid
     assert again.inventory.keys == {entry.key}
 
 
-async def test_a_newer_inventory_is_refused_and_another_targets_too(cluster: KubeCluster, namespace: str) -> None:
-    await ensure_crds(cluster, SystemClock())
+async def test_a_newer_inventory_is_refused_and_another_targets_too(client: Cluster, namespace: str) -> None:
+    await ensure_crds(client, SystemClock())
     target = target_in(namespace)
-    stored = await write_target(cluster, await read_target(cluster, target))
-    newer = await cluster.replace({**stored.body, "inventory": {"format": 99}})
-    assert (await refused(read_target(cluster, target))).code == "inventory-too-new"
+    stored = await write_target(client, await read_target(client, target))
+    newer = await client.replace({**stored.body, "inventory": {"format": 99}})
+    assert (await refused(read_target(client, target))).code == "inventory-too-new"
     taken = {**newer.body, "inventory": {"format": 1}, "spec": {"fleet": "another", "target": target.name}}
-    await cluster.replace(taken)
-    assert (await refused(read_target(cluster, target))).code == "target-taken"
+    await client.replace(taken)
+    assert (await refused(read_target(client, target))).code == "target-taken"
 
 
 async def test_an_event_said_twice_is_one_event(cluster: KubeCluster, namespace: str) -> None:
@@ -728,15 +741,15 @@ async def test_an_event_said_twice_is_one_event(cluster: KubeCluster, namespace:
     assert [event.body["reason"] for event in events] == ["Settled"]
 
 
-async def test_our_namespace_is_made_once_and_a_foreign_one_is_left_alone(cluster: KubeCluster, namespace: str) -> None:
+async def test_our_namespace_is_made_once_and_a_foreign_one_is_left_alone(client: Cluster, namespace: str) -> None:
     key = ObjectKey(group="", kind="Namespace", namespace=None, name=f"{namespace}-new")
     for _ in range(2):
-        await ensure_namespace(cluster, key.name, fleet="platform")
-    made = (await cluster.read([key])).found(key)
+        await ensure_namespace(client, key.name, fleet="platform")
+    made = (await client.read([key])).found(key)
     assert made is not None
     assert made.managed_by("clusterops")
-    await ensure_namespace(cluster, namespace, fleet="platform")
+    await ensure_namespace(client, namespace, fleet="platform")
     foreign = ObjectKey(group="", kind="Namespace", namespace=None, name=namespace)
-    left = (await cluster.read([foreign])).found(foreign)
+    left = (await client.read([foreign], fresh=True)).found(foreign)
     assert left is not None
     assert "clusterops.io/fleet" not in left.labels

@@ -56,7 +56,7 @@ class Changes:
 
 async def until(probe: Callable[[], object], what: str = "it") -> None:
     async with asyncio.timeout(120):
-        while not probe():
+        while not probe():  # noqa: ASYNC110 - another process's state
             await asyncio.sleep(0.02)
 
 
