@@ -43,6 +43,8 @@ the toolchain builds them. Those that do name themselves begin with ``capi-`` or
 **Source:** Cluster API v1.14 core/reconcilers/*/..._controller.go and structuredmerge/serversidepatchhelper.go
 (``capi-topology``), and what they write in a sandbox.
 """
+CLUSTER_API_MANAGERS: Final = (*sorted(_CLUSTER_API), "capi-*", "cluster-api*")
+"""Globs of the names that Cluster API's controllers write under."""
 _CONTROLLERS: Final = ("controller", "operator", "manager", "kube-apiserver", "scheduler")
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from clusterops.capi.managers import Kin, kin
 from clusterops.model.bodies import comparable
-from clusterops.model.drift import Author
+from clusterops.model.drift import Author, DriftedField
 from clusterops.model.leaves import sole
 from clusterops.model.live import LiveObject, Manager
 from clusterops.model.managers import is_our_apply
@@ -25,6 +25,18 @@ _AUTHORS: Final[Mapping[Kin, Author]] = {
 def author_of(manager: str) -> Author:
     """By the name of a field manager; ours, none and one that nobody knows are UNKNOWN."""
     return _AUTHORS.get(kin(manager), Author.UNKNOWN) if manager else Author.UNKNOWN
+
+
+def latest(fields: Sequence[DriftedField]) -> DriftedField | None:
+    """The field that changed last; of those of the same second, and where nobody says, the first."""
+    dated = [one for one in fields if one.changed_at is not None]
+    return max(dated, key=_moment) if dated else next(iter(fields), None)
+
+
+def author_among(fields: Sequence[DriftedField]) -> Author:
+    """Who changed an object last."""
+    field = latest(fields)
+    return field.author if field is not None else Author.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,10 @@ def time_of(manager: Manager | None) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _moment(one: DriftedField) -> datetime:
+    return one.changed_at or datetime.min.replace(tzinfo=UTC)
 
 
 def _meets(pointer: str, places: frozenset[str]) -> bool:

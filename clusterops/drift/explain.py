@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from clusterops.capi.managers import Kin, kin
-from clusterops.drift.authors import Writers, author_of, time_of, writers
+from clusterops.drift.authors import Writers, author_among, author_of, time_of, writers
 from clusterops.drift.compare import Departing, Seen
 from clusterops.drift.places import Places
 from clusterops.model.bodies import comparable
@@ -113,11 +112,11 @@ def _by_fields(
     places, found = Places.of(row, seen), departure(held, seen)
     changed = _changed(row, _part(held, found.changed | found.lost), places, owners)
     if changed:
-        return replace(priced, fields=changed, author=_author(changed))
+        return replace(priced, fields=changed, author=author_among(changed))
     lost = _lost(_part(held, found.lost), seen, owners)
     if not lost or row.action is Action.UNCHANGED:
         return None
-    return replace(priced, what=Departed.OWNERSHIP_LOST, fields=lost, author=_author(lost))
+    return replace(priced, what=Departed.OWNERSHIP_LOST, fields=lost, author=author_among(lost))
 
 
 def _part(held: Sketch, hashes: frozenset[bytes]) -> Sketch:
@@ -164,13 +163,3 @@ def _drifted(pointer: str, git: Any, live: Any, owner: Manager | None) -> Drifte
         changed_at=time_of(owner),
         author=author_of(name),
     )
-
-
-def _author(fields: Sequence[DriftedField]) -> Author:
-    """Of the field that changed last; of those at the same second, of the first."""
-    dated = [one for one in fields if one.changed_at is not None]
-    return max(dated, key=_moment).author if dated else fields[0].author
-
-
-def _moment(one: DriftedField) -> datetime:
-    return one.changed_at or datetime.min.replace(tzinfo=UTC)
