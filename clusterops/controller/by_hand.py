@@ -13,6 +13,7 @@ from clusterops.controller.lease import FleetLease
 from clusterops.controller.reconcile import draft_plan, reconcile
 from clusterops.controller.work import Doors, Work
 from clusterops.errors import RefusedError, TransientError
+from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.fleet import Fleet, Mode, Target
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Stage
@@ -30,6 +31,10 @@ class Asked:
     gone: Sequence[Target] = ()
     wait: bool = False
     """Until settled, or the fleet's settleTimeout."""
+    healing: Healing = NO_HEALING
+    """Which drift is put back; a plan made with ``every`` is the one that `clusterops drift heal` shows."""
+    only_plan: str = ""
+    """The plan that was agreed to, "" for any; with more than one target it fits none."""
 
     def works(self) -> dict[str, Work]:
         return {
@@ -40,6 +45,8 @@ class Asked:
                 inputs="by-hand",
                 gone=target in self.gone,
                 settle_timeout_s=self.fleet.file.rollout.settle_timeout_s if self.wait else 0.0,
+                healing=self.healing,
+                only_plan=self.only_plan,
             ).keyed(self.fleet)
             for target in (*self.targets, *self.gone)
         }

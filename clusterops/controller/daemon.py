@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from clusterops.controller.commits import Commit
+from clusterops.controller.drift_look import Rules, healing_plan
 from clusterops.controller.drift_telling import Telling
 from clusterops.controller.drifting import Drifting
 from clusterops.controller.due import Due, Memory, counts_of, find_due, gone_target
 from clusterops.controller.history import History
 from clusterops.controller.judging import counting
 from clusterops.controller.lease import FleetLease, Gate
-from clusterops.controller.reconcile import reconcile, unforeseen
-from clusterops.controller.requests import Requests
+from clusterops.controller.reconcile import plan_moved, reconcile, unforeseen
+from clusterops.controller.requests import HEAL_ANNOTATION, Requests
 from clusterops.controller.resume import Share, revision_of, shares, standing
 from clusterops.controller.schedule import Schedule
 from clusterops.controller.verdicts import Verdicts
@@ -58,6 +59,9 @@ class Daemon:
     drifting: Drifting | None = None
     _healing: dict[str, Healing] = field(default_factory=dict)
     """What the next pass over a target puts back."""
+    _agreed: dict[str, str] = field(default_factory=dict)
+    """The plan that a person agreed to, of targets whose next pass is to put everything back."""
+    _headed: asyncio.Event = field(default_factory=asyncio.Event)
     _fleet: Fleet | None = None
     _snapshot: Snapshot | None = None
     _latest: dict[str, Commit] = field(default_factory=dict)
@@ -182,6 +186,7 @@ class Daemon:
         )
         ruled = self._fleet is not None and drift_rules(self._fleet) != drift_rules(fleet)
         self._fleet, self._snapshot = fleet, snapshot
+        self._headed.set()
         for commit in await self._commits(snapshot, fleet, due, seen_at):
             self._begin(commit)
         if ruled and self.drifting is not None:
@@ -279,7 +284,7 @@ class Daemon:
         if commit.finished and commit.works and not commit.told:
             commit.told = True
             self._ended.set()
-        if commit.applied and not commit.noted and commit.works:
+        if commit.applied and not commit.noted and commit.works and not commit.silent:
             commit.noted = True
             seconds = (self.doors.clock.now() - commit.seen_at).total_seconds()
             self.doors.metrics.commit_seconds.observe(seconds)
@@ -303,12 +308,15 @@ class Daemon:
         commit = self._latest[name]
         work = commit.works[name]
         commit.again(name)
-        healing = self._healing.pop(name, NO_HEALING)
-        outcome = await reconcile(replace(work, healing=healing), self.doors, commit.view(name), interrupted)
+        healing, agreed = self._healing.pop(name, NO_HEALING), self._agreed.pop(name, "")
+        healed = replace(work, healing=healing, only_plan=agreed)
+        outcome = await reconcile(healed, self.doors, commit.view(name), interrupted)
         self._learn(work, outcome)
         commit.finish(name, outcome)
         if self.drifting is not None:
             self.drifting.passed(name, outcome)
+        if agreed:
+            await self._answered(name, outcome.problem)
         return outcome.problem is not None and outcome.problem.retry is Retry.BACKOFF
 
     def _learn(self, work: Work, outcome: Outcome) -> None:
@@ -385,6 +393,11 @@ class Daemon:
 
     def asked(self, name: str) -> None:
         """A person resumed a target, or asked for it now."""
+        self._wake_again(name)
+        if self.drifting is not None:
+            self.drifting.look_at(name)
+
+    def _wake_again(self, name: str) -> None:
         work = self._work_again(name)
         if work is None:
             self.doors.logger.warning("asked for an unknown target", target=name)
@@ -405,6 +418,10 @@ class Daemon:
             return latest.works.get(name) if latest is not None else None
         return self._head_work(name)
 
+    def rules_for(self, target: Target) -> Rules:
+        assert self._fleet is not None
+        return Rules.of(self._fleet.file, target)
+
     def may_heal(self, name: str) -> bool:
         """Not in observe mode, and nobody paused the target or the fleet."""
         work, stored = self.work_on(name), self.doors.records.known.get(name)
@@ -413,14 +430,53 @@ class Daemon:
 
     def heal(self, name: str, keys: Iterable[ObjectKey]) -> None:
         """An ordinary pass, which may put these back: whatever stops a commit stops it, too."""
-        self._healing[name] = Healing(keys=frozenset(keys))
-        self.asked(name)
+        if name not in self._agreed:
+            self._healing[name] = Healing(keys=frozenset(keys))
+        self._wake_again(name)
+
+    def asked_to_heal(self, name: str, plan_id: str) -> None:
+        """A person saw what putting everything back does to machines, and agreed to that plan."""
+        assert self._group is not None
+        self._group.create_task(self._heal_agreed(name, plan_id), name=f"heal:{name}")
+
+    async def _heal_agreed(self, name: str, plan_id: str) -> None:
+        await self._headed.wait()
+        problem = await self._obstacle(name, plan_id)
+        if problem is not None or self.drifting is None:
+            await self._answered(name, problem)
+            return
+        self._healing[name], self._agreed[name] = Healing(every=True), plan_id
+        self.drifting.healing(name)
+        self._wake_again(name)
+
+    async def _obstacle(self, name: str, plan_id: str) -> Problem | None:
+        work = self.work_on(name)
+        if work is None or not self.may_heal(name):
+            return cannot_heal(name)
+        try:
+            plan = await healing_plan(work, self.doors)
+        except ClusterOpsError as error:
+            return Problem.of(error)
+        except Exception as error:
+            return unforeseen(error, name, self.doors.logger)
+        return plan_moved(name) if plan.id != plan_id else None
+
+    async def _answered(self, name: str, problem: Problem | None) -> None:
+        """The wish is taken off the FleetTarget; what stood against it is told."""
+        try:
+            await self.doors.records.answered(name, HEAL_ANNOTATION)
+            if problem is not None and self.drifting is not None:
+                await self.drifting.telling.refused(name, problem)
+        except ClusterOpsError as error:
+            self.doors.logger.warning("wish not answered", target=name, code=error.code, error=str(error))
 
     def suspend_fleet(self, suspended: bool) -> None:
         """The kill switch, read before every request."""
         was, self.gate.suspended = self.gate.suspended, suspended
         if was != suspended:
             self.doors.logger.warning("fleet suspended" if suspended else "fleet goes on")
+        if was and not suspended and self.drifting is not None:
+            self.drifting.ruled()
         if was and not suspended:
             for name, memory in self.memories.items():
                 if memory.code == "fleet-suspended":
@@ -458,9 +514,20 @@ class Daemon:
         return tuple(gone_target(stored, fleet) for name, stored in sorted(known.items()) if name not in fleet.targets)
 
 
+def cannot_heal(target: str) -> Problem:
+    return Problem(
+        code="heal-refused",
+        subject=target,
+        message="is only observed, paused, or not in git: nothing was put back",
+        hint=f"`clusterops status {target}` says which",
+        retry=Retry.HUMAN,
+    )
+
+
 def drift_rules(fleet: Fleet) -> object:
     """All of fleet.yaml, and of single targets, that decides what drift is and what is done about it."""
-    return None
+    overruled = {name: target.drift for name, target in fleet.targets.items() if target.drift is not fleet.file.drift}
+    return fleet.file.drift, fleet.file.ignore, fleet.file.windows, overruled
 
 
 def _may_write(fleet: Fleet, mine: Mapping[str, Target]) -> bool:

@@ -10,11 +10,12 @@ from typing import Final
 from clusterops.capi.kinds import CLUSTER_NAME_LABEL, is_capi
 from clusterops.controller.by_hand import Asked
 from clusterops.controller.drift_index import Index
-from clusterops.controller.drift_look import look, read_entries
+from clusterops.controller.drift_look import Rules, look, read_entries
 from clusterops.controller.work import Doors, Work
 from clusterops.drift.body import drift_of
 from clusterops.drift.extra import extras
 from clusterops.model.drift import DriftReport, TargetDrift
+from clusterops.model.fleet import Mode
 from clusterops.model.inventory import Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
@@ -44,6 +45,8 @@ async def drift_by_hand(asked: Asked, doors: Doors) -> DriftReport:
                 live={key: live[key] for key in inventories[name].entries},
                 before=_before(name, records.known.get(name)),
                 extras=strays.get(name, ()),
+                rules=Rules.of(asked.fleet.file, work.target),
+                may_heal=work.target.mode is Mode.APPLY,
             )
         return looked.drift
 

@@ -5,21 +5,40 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Self
 
+from clusterops.capi.kinds import is_cluster
 from clusterops.controller.planning import plan_target
 from clusterops.controller.reconcile import unforeseen
 from clusterops.controller.work import Doors, Work
 from clusterops.drift.compare import Departing, departed, left, unknown
 from clusterops.drift.explain import explained
 from clusterops.errors import ClusterOpsError
-from clusterops.model.drift import DriftedObject, Healing, Remedy, TargetDrift
+from clusterops.model.drift import Author, Departed, DriftedObject, Healing, Remedy, TargetDrift
+from clusterops.model.fleet import DriftPolicy, FleetFile, Target
+from clusterops.model.ignore import IgnoreRule
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject, Unreadable
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.sketch import Sketch, held_of
+from clusterops.model.windows import Window
 from clusterops.ports import Cluster
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What git says of drift in one target."""
+
+    policy: DriftPolicy = DriftPolicy.REPORT
+    ignore: tuple[IgnoreRule, ...] = ()
+    windows: tuple[Window, ...] = ()
+
+    @classmethod
+    def of(cls, file: FleetFile, target: Target) -> Self:
+        return cls(policy=target.drift, ignore=file.ignore, windows=file.windows)
+
 
 Seen = LiveObject | Absent | Unreadable
 
@@ -59,6 +78,7 @@ async def look(
     before: TargetDrift,
     extras: Collection[LiveObject] = (),
     problems: Iterable[Problem] = (),
+    rules: Rules,
     may_heal: bool = False,
 ) -> Looked:
     """Never raises an expected error: what cannot be explained is told without fields, and why.
@@ -85,7 +105,8 @@ async def look(
         problem = unforeseen(error, name, doors.logger, revision=work.revision)
         return _unexplained(drift, departing, before, problem, at)
     found = explained(departing, plan, live, inventory=inventory, extras=extras)
-    drift = replace(drift, drifted=tuple(_seen_before(one, before, at) for one in found.objects))
+    policy = rules.policy if may_heal else DriftPolicy.REPORT
+    drift = replace(drift, drifted=tuple(_decided(_seen_before(one, before, at), policy) for one in found.objects))
     return Looked(drift=_since(drift, before, at), departing=departing, held=_rebased(found.settled, plan, inventory))
 
 
@@ -102,6 +123,15 @@ def _rebased(settled: Collection[ObjectKey], plan: Plan, inventory: Inventory) -
 def _seen_before(one: DriftedObject, before: TargetDrift, at: datetime) -> DriftedObject:
     known = next((each for each in before.drifted if (each.key, each.what) == (one.key, one.what)), None)
     return replace(one, seen_at=known.seen_at if known is not None and known.seen_at else at)
+
+
+def _decided(one: DriftedObject, policy: DriftPolicy) -> DriftedObject:
+    if one.what in {Departed.EXTRA, Departed.FOREIGN, Departed.REPLACED} or is_cluster(one.key):
+        return replace(one, remedy=Remedy.LEAVE)
+    if one.unknown_cost or one.cost.replaced or one.cost.removed:
+        return replace(one, remedy=Remedy.ASK)
+    healed = policy is DriftPolicy.HEAL and (one.author is Author.PERSON or one.what is Departed.DELETED)
+    return replace(one, remedy=Remedy.HEAL if healed else Remedy.REPORT)
 
 
 def _since(drift: TargetDrift, before: TargetDrift, at: datetime) -> TargetDrift:

@@ -16,6 +16,7 @@ from clusterops.model.canonical import digest_of
 from clusterops.model.drift import HISTORY, Author, DriftedObject, DriftRecord, Remedy, TargetDrift
 from clusterops.model.fleet import region_of
 from clusterops.model.key import ObjectKey
+from clusterops.model.problem import Problem
 from clusterops.model.sketch import Sketch
 from clusterops.status import StoredTarget, event_body, record_event
 from clusterops.telemetry import Logger, Metrics
@@ -24,6 +25,7 @@ DRIFTED: Final = "Drifted"
 HEALED: Final = "Healed"
 FIGHT: Final = "DriftFight"
 IN_SYNC: Final = "InSync"
+NOT_HEALED: Final = "NotHealed"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,9 +81,14 @@ class Telling:
             uid=stored.uid,
             api_version="clusterops.io/v1alpha1",
             action="Drift",
-            warning=reason in {DRIFTED, FIGHT},
+            warning=reason in {DRIFTED, FIGHT, NOT_HEALED},
         )
         await record_event(self.records.cluster, body)
+
+    async def refused(self, target: str, problem: Problem) -> None:
+        """Why what a person asked for was not put back."""
+        known = self.drifts.get(target, TargetDrift(target=target))
+        await self._event(known, NOT_HEALED, f"{problem.text}; {problem.hint}")
 
     def healed(self, target: str, keys: Collection[ObjectKey]) -> None:
         """Applied just now; written with the next look, which finds them in sync."""

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from clusterops.capi.kinds import is_capi
 from clusterops.controller.drift_index import Index
-from clusterops.controller.drift_look import Looked, Seen, look
+from clusterops.controller.drift_look import Looked, Rules, Seen, look
 from clusterops.controller.drift_telling import Telling
 from clusterops.controller.schedule import Schedule
 from clusterops.controller.work import Doors, Work
@@ -21,6 +21,7 @@ from clusterops.drift.compare import Departing, departed
 from clusterops.drift.extra import extras
 from clusterops.errors import ClusterOpsError
 from clusterops.model.drift import TargetDrift
+from clusterops.model.fleet import Target
 from clusterops.model.inventory import Entry, Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject
@@ -43,6 +44,9 @@ class Healer(Protocol):
 
     def work_on(self, name: str) -> Work | None:
         """The target as the branch's head has it; None where it is gone from git, or nobody knows at the moment."""
+
+    def rules_for(self, target: Target) -> Rules:
+        """What git says of drift in it."""
 
     def may_heal(self, name: str) -> bool:
         """Whether anything may be written to it: not in observe mode, nobody paused it or the fleet."""
@@ -105,6 +109,10 @@ class Drifting:
         if done:
             self._tried[target] = {key: one for key, one in asked.items() if key not in done}
             self.telling.healed(target, done)
+
+    def healing(self, target: str) -> None:
+        """A person has asked for all of it."""
+        self._tried[target] = self._known.get(target, {})
 
     def passed(self, target: str, outcome: Outcome) -> None:
         """An ordinary pass is over; what it was to heal and did not is tried again later."""
@@ -234,6 +242,7 @@ class Drifting:
             before=before,
             extras=self._extras_of(name),
             problems=self._problems_of(name),
+            rules=self.healer.rules_for(work.target),
             may_heal=self.healer.may_heal(name),
         )
         if self._is_stale(name, inventory):

@@ -50,7 +50,7 @@ async def reconcile(work: Work, doors: Doors, commit: CommitView, interrupted: a
     """Says the whole sentence. ``interrupted`` ends the waiting for health, nothing else."""
     draft = await draft_plan(work, doors, commit)
     verdict = await commit.verdict(draft.outcome)
-    outcome = replace(draft.outcome, problem=verdict or draft.outcome.problem)
+    outcome = replace(draft.outcome, problem=verdict or draft.outcome.problem or _moved(work, draft.outcome.plan))
     if work.target.mode is Mode.OBSERVE:
         return outcome
     outcome = replace(outcome, finished_at=None)
@@ -244,6 +244,23 @@ def _first_problem(plan: Plan, report: ApplyReport) -> Problem | None:
     """What failed comes before what was refused; what git dropped and an annotation keeps is neither."""
     failed = (problem for problem in report.problems if problem.code not in STAYS)
     return next(iter((*failed, *plan.refusals)), None)
+
+
+def _moved(work: Work, plan: Plan | None) -> Problem | None:
+    if not work.only_plan or plan is None or plan.id == work.only_plan:
+        return None
+    return plan_moved(work.target.name)
+
+
+def plan_moved(target: str) -> Problem:
+    """What a person agreed to is not what would be done now."""
+    return Problem(
+        code="plan-moved",
+        subject=target,
+        message="what lives, or git, changed since the machines were shown: nothing was put back",
+        hint=f"`clusterops drift heal {target}` shows it as it is now",
+        retry=Retry.HUMAN,
+    )
 
 
 def _interrupted(work: Work) -> Problem:

@@ -280,6 +280,17 @@ class Records:
         self._noted.pop(name, None)
         self._tell(name)
 
+    async def answered(self, name: str, annotation: str) -> None:
+        """Takes a wish off a FleetTarget. Raises what reading and writing it raise."""
+        stored = self.known.get(name)
+        live = (await self.cluster.read([stored.key], fresh=True)).found(stored.key) if stored is not None else None
+        if live is None or annotation not in live.annotations:
+            return
+        metadata: Mapping[str, Any] = live.body["metadata"]
+        left = {key: text for key, text in live.annotations.items() if key != annotation}
+        written = await self.cluster.replace({**live.body, "metadata": {**metadata, "annotations": left}})
+        self.learn(stored_target(written))
+
     async def note_drift(self, name: str, drift: Mapping[str, Any], held: Mapping[ObjectKey, Sketch]) -> None:
         """Writes where a target departs, where that is news, and what is held of objects that git agrees with.
 

@@ -16,6 +16,8 @@ from clusterops.telemetry import Logger
 
 ASKED_ANNOTATION: Final = "clusterops.io/reconcile-at"
 """On a FleetTarget: any new value asks for a pass now."""
+HEAL_ANNOTATION: Final = "clusterops.io/heal-at"
+"""On a FleetTarget: a time, a blank, and the id of the plan that a person has seen. It goes once it is answered."""
 CONFIRMED_ANNOTATION: Final = "clusterops.io/confirmed-revision"
 """On the Fleet: a commit that may be taken although it does not descend from the last one."""
 GROUP: Final = "clusterops.io"
@@ -26,6 +28,8 @@ class Asked(Protocol):
     """The daemon, as people's wishes see it."""
 
     def asked(self, name: str) -> None: ...
+
+    def asked_to_heal(self, name: str, plan_id: str) -> None: ...
 
     def suspend_fleet(self, suspended: bool) -> None: ...
 
@@ -40,6 +44,8 @@ class Requests:
     records: Records
     logger: Logger
     _seen: dict[str, tuple[bool, str]] = field(default_factory=dict)
+    _wishes: dict[str, str] = field(default_factory=dict)
+    """Heals that were asked for, by target."""
 
     async def follow(self, daemon: Asked) -> None:
         """Until cancelled."""
@@ -79,11 +85,20 @@ class Requests:
         now = (bool(spec.get("suspend")), live.annotations.get(ASKED_ANNOTATION, ""))
         before = self._seen.get(name)
         self._seen[name] = now
+        self._heal(daemon, name, live.annotations.get(HEAL_ANNOTATION, ""))
         if before is None or before == now:
             return
         resumed = before[0] and not now[0]
         if resumed or (before[1] != now[1] and not now[0]):
             daemon.asked(name)
+
+    def _heal(self, daemon: Asked, name: str, wish: str) -> None:
+        """Also one that an earlier process did not come to: it stands until it is answered."""
+        if self._wishes.get(name, "") == wish:
+            return
+        self._wishes[name] = wish
+        if wish:
+            daemon.asked_to_heal(name, wish.rpartition(" ")[2])
 
     async def _fleet(self, daemon: Asked) -> None:
         async for event in self.cluster.watch(GROUP, "Fleet", namespace=self.records.namespace):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clusterops.controller.lease import LEASE_GROUP
-from clusterops.controller.requests import ASKED_ANNOTATION, CONFIRMED_ANNOTATION
+from clusterops.controller.requests import ASKED_ANNOTATION, CONFIRMED_ANNOTATION, HEAL_ANNOTATION
 from clusterops.errors import TerminalError
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject
@@ -35,16 +35,29 @@ class Wishes:
 
     async def ask_for_pass(self, stored: StoredTarget) -> str:
         """Raises TerminalError ``no-daemon`` when nobody would answer."""
+        holder = await self._daemon(stored, f"apply by hand: `clusterops apply {stored.target}`")
+        await self._annotate(stored.key, ASKED_ANNOTATION, self.clock.now().isoformat())
+        return f"{stored.target}: asked {holder} for a pass; `clusterops status {stored.target} -w` follows it"
+
+    async def ask_for_heal(self, stored: StoredTarget, plan_id: str) -> str:
+        """Puts git back, machines or not, if the plan with ``Healing(every=True)`` is still that one.
+
+        Raises TerminalError ``no-daemon`` when nobody would answer.
+        """
+        holder = await self._daemon(stored, "say it again: then it is done by hand")
+        await self._annotate(stored.key, HEAL_ANNOTATION, f"{self.clock.now().isoformat()} {plan_id}")
+        return f"{stored.target}: asked {holder} to put git back; `clusterops status {stored.target} -w` follows it"
+
+    async def _daemon(self, stored: StoredTarget, otherwise: str) -> str:
         holder = await self._holder(stored.fleet)
         if not holder:
             raise TerminalError(
                 "no-daemon",
                 stored.target,
                 f"no daemon holds the Lease of fleet {stored.fleet}, so nobody would answer",
-                hint=f"start one with `clusterops run`, or apply by hand: `clusterops apply {stored.target}`",
+                hint=f"start one with `clusterops run`, or {otherwise}",
             )
-        await self._annotate(stored.key, ASKED_ANNOTATION, self.clock.now().isoformat())
-        return f"{stored.target}: asked {holder} for a pass; `clusterops status {stored.target} -w` follows it"
+        return holder
 
     async def suspend(self, stored: StoredTarget, *, suspended: bool) -> str:
         live = await self._get(stored.key)

@@ -40,6 +40,8 @@ class Work:
     """The fleet's ``policy.deletionKeyDays``."""
     healing: Healing = NO_HEALING
     """Which drift the pass puts back; what the commit itself changed is put back whatever this says."""
+    only_plan: str = ""
+    """The id of the plan that a person agreed to: another one is refused with ``plan-moved``; "" for any."""
 
     def keyed(self, fleet: Fleet) -> Work:
         """With the second keys of its commit."""

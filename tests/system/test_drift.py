@@ -50,3 +50,18 @@ def test_an_edit_is_reported_and_gone_when_it_is_taken_back(stage: FleetStage) -
     edit(stage, "a", "1")
     until("ownership lost", lambda: drift(stage, "a")["objects"][0]["what"] == "ownership-lost")
     print(drift(stage, "a"))
+
+
+def test_policy_heal_puts_an_edit_back(stage: FleetStage) -> None:
+    stage.create(a=config("a", "1"))
+    text = (stage.git("show", "main:fleet.yaml") + "drift: {policy: heal}\n").encode()
+    head = stage.repository.commit({"fleet.yaml": text}, "heal")
+    daemon = stage.started()
+    assert stage.until_verdict(head)["state"] == "success"
+    edit(stage, "a", "by hand")
+    until("git again", lambda: stage.value("a") == "1")
+    until("told", lambda: drift(stage, "a").get("inSyncSince"))
+    print(drift(stage, "a"))
+    for line in daemon.events():
+        print(line)
+    assert metric(daemon, "clusterops_drift_heals_total") == 1
