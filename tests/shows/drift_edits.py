@@ -52,12 +52,16 @@ class Person:
     def edit(self, place: Place, pointer: str, value: Any) -> float:
         """`kubectl edit`; when its write was answered, in seconds of the wall clock."""
         since = self._audit_end()
+        self.set(place, pointer, value)
+        return self._answered(place, since)
+
+    def set(self, place: Place, pointer: str, value: Any) -> None:
+        """`kubectl edit`."""
         if self.kubectl:
             environment = {"POINTER": pointer, "VALUE": json.dumps(value)}
             self.run("edit", place.resource, place.name, "-n", place.namespace, "-o", "json", **environment)
         else:
             self.patch(place, pointer, value, manager="kubectl-edit")
-        return self._answered(place, since)
 
     def patch(self, place: Place, pointer: str, value: Any, *, manager: str) -> None:
         """A merge patch under any name; the item of a list that the pointer leads into is sent in its whole list."""

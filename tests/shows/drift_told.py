@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,9 @@ class Told:
     place: Place
     what: str
     pointer: str = ""
-    git: Any = None
-    live: Any = None
+    git: str = ""
+    """JSON, as ``live``; "" where there is none."""
+    live: str = ""
     manager: str = ""
     author: str = ""
     remedy: str = ""
@@ -30,7 +32,7 @@ def told(seen: Seen) -> list[Told]:
 
 
 def _fields(one: dict[str, Any]) -> list[Told]:
-    key = ObjectKey.parse(one["key"])
+    key = ObjectKey.parse(one["object"])
     of = {
         "place": Place(kind=key.kind, namespace=key.namespace or "", name=key.name),
         "what": one["what"],
@@ -40,11 +42,15 @@ def _fields(one: dict[str, Any]) -> list[Told]:
         Told(
             **of,
             pointer=each["pointer"],
-            git=each.get("git"),
-            live=each.get("live"),
+            git=_text(each, "git"),
+            live=_text(each, "live"),
             manager=each.get("manager", ""),
             author=each.get("author", ""),
         )
         for each in one.get("fields") or ()
     ]
     return fields or [Told(**of, author=one.get("author", ""))]
+
+
+def _text(one: dict[str, Any], side: str) -> str:
+    return json.dumps(one[side]) if side in one else ""
