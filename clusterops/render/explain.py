@@ -23,12 +23,16 @@ _POOL_DEFAULTS: Final = "poolDefaults"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One layer's word on a value. ``line`` 1-based; ``note`` names the path when it is another than the one asked."""
+    """One layer's word on a value. ``line`` 1-based; ``note`` names the path when it is another than the one asked.
+
+    ``pointer`` is where it stands in the file.
+    """
 
     value: Any
     path: str
     line: int
     note: str = ""
+    pointer: Pointer = ()
 
     @property
     def text(self) -> str:
@@ -106,6 +110,7 @@ def _settings(layers: Layers, pointer: Pointer, note: str = "") -> tuple[Setting
             path=layer.path,
             line=layer.document.key_mark(pointer).line,
             note=note,
+            pointer=pointer,
         )
         for layer in layers.setting(pointer)
     )
@@ -149,7 +154,7 @@ async def _set_by(search: Search, layers: Layers, snapshot: Snapshot, target: Ta
         path = f"regions/{target.region.name}/region.yaml"
         document = load_document(snapshot.read(path), path)
         value = value_at(document.value, fact)
-        return (Setting(value=value, path=path, line=document.key_mark(fact).line, note=path_text(fact)),)
+        return (Setting(value=value, path=path, line=document.key_mark(fact).line, note=path_text(fact), pointer=fact),)
     cause = await search.cause(layers)
     return () if cause is None else tuple(_with_note(each, path_text(cause)) for each in _settings(layers, cause))
 

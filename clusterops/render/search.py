@@ -127,7 +127,7 @@ class Search:
         recipe = self._target.recipe
         assert isinstance(recipe, HelmRecipe | TemplateRecipe)
         target = replace(self._target, recipe=replace(recipe, values=(*recipe.values, _TOP)))
-        return await self._look(_with_file(self._snapshot, _TOP, text), target)
+        return await self._look(with_file(self._snapshot, _TOP, text), target)
 
     async def _look(self, snapshot: Snapshot, target: Target) -> _Seen:
         if self.renders >= MOST_RENDERS:
@@ -258,7 +258,8 @@ class _Overlaid:
         return [self._text if path == self._path else next(below) for path, _ in entries]
 
 
-def _with_file(snapshot: Snapshot, path: str, text: bytes) -> Snapshot:
+def with_file(snapshot: Snapshot, path: str, text: bytes) -> Snapshot:
+    """The same files, one of them other or new."""
     entry = FileEntry(hashlib.sha256(text).hexdigest())
     revision: Revision = snapshot.revision
     return Snapshot(revision=revision, files={**snapshot.files, path: entry}, reader=_Overlaid(snapshot, path, text))
