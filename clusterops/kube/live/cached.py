@@ -160,6 +160,7 @@ class CachedCluster:
         return await self._written(ObjectKey.of(body), self._inner.replace(body))
 
     async def delete(self, key: ObjectKey, *, uid: str, resource_version: str) -> None:
+        before = self._uids(key)
         try:
             left = await self._inner.remove(key, uid=uid, resource_version=resource_version)
         except BaseException:
@@ -168,7 +169,7 @@ class CachedCluster:
         if left is not None:
             self._learn(left)
         else:
-            self._gone(key, uid)
+            self._gone(key, uid, unseen=uid not in before)
 
     def watch(
         self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""
@@ -289,13 +290,13 @@ class CachedCluster:
                 whole = False
         return whole
 
-    def _gone(self, key: ObjectKey, uid: str) -> None:
+    def _gone(self, key: ObjectKey, uid: str, *, unseen: bool = False) -> None:
         for informer in self._of_kind.get((key.group, key.kind), ()):
             if informer.mirror is not None:
-                informer.applied((informer.mirror.gone(key, uid),))
+                informer.applied((informer.mirror.gone(key, uid, unseen=unseen),))
 
     def _uids(self, key: ObjectKey) -> list[str]:
-        shelves = [each.mirror.shelf for each in self._of_kind[key.group, key.kind] if each.mirror]
+        shelves = [each.mirror.shelf for each in self._of_kind.get((key.group, key.kind), ()) if each.mirror]
         return [packed.uid for shelf in shelves if (packed := shelf.get(key)) is not None]
 
 

@@ -76,25 +76,27 @@ class Mirror:
         return self.take(live)
 
     def deleted(self, live: LiveObject) -> Step | None:
-        """The watch says that it went; None when another of its name is there already, or it is known to be gone."""
+        """The watch says that it went; None when that is known, or something newer is."""
         if self._condemned.get(live.key) == live.uid:
             del self._condemned[live.key]
         before = self.shelf.get(live.key)
-        if before is None or (before.uid != live.uid and not _newer(live.resource_version, before)):
+        if before is None or _newer(before.resource_version, live.resource_version, sure=True):
             return None
         self.shelf.pop(live.key)
         return Step("DELETED", live.key, before, None, live)
 
-    def gone(self, key: ObjectKey, uid: str) -> Step | None:
-        """A server said that the object of this uid is gone: nothing that lags brings it back."""
+    def gone(self, key: ObjectKey, uid: str, *, unseen: bool = False) -> Step | None:
+        """A server said that the object of this uid is gone: nothing that lags brings it back.
+
+        ``unseen``: nor has the watch told of it yet.
+        """
         before = self.shelf.get(key)
-        if before is None or before.uid != uid:
-            return None
-        self._condemned[key] = uid
-        if self._listing is not None:
-            self._listing.gone.add(key)
-        self.shelf.pop(key)
-        return Step("DELETED", key, before, None)
+        held = before is not None and before.uid == uid
+        if held or (before is None and unseen):
+            self._condemned[key] = uid
+            if self._listing is not None:
+                self._listing.gone.add(key)
+        return Step("DELETED", key, self.shelf.pop(key), None) if held else None
 
     def begin(self) -> None:
         """A list begins."""
@@ -148,11 +150,11 @@ def _difference(key: ObjectKey, before: Packed | None, now: Packed | None) -> It
         yield Step("MODIFIED", key, before, now)
 
 
-def _newer(resource_version: str, than: Packed | str | None) -> bool:
-    """Anything that is no integer counts as news unless it is the same."""
-    if than is None:
+def _newer(resource_version: str, than: Packed | str | None, *, sure: bool = False) -> bool:
+    """Anything that is no integer counts as news unless it is the same, and is never ``sure`` to be."""
+    known = than.resource_version if isinstance(than, Packed) else than
+    if known is None:
         return True
-    known = than if isinstance(than, str) else than.resource_version
     if resource_version.isdecimal() and known.isdecimal():
         return int(resource_version) > int(known)
-    return resource_version != known
+    return not sure and resource_version != known
