@@ -1,7 +1,8 @@
 """From a Snapshot and a Target to a RenderedSet.
 
 Knows: helm and kustomize as processes, what each reads, clusterctl's templates, layered values and their schema.
-Gives: ProcessRenderer (ports.Renderer), explain and Explanation, with_file for trials, ValuesError with every problem of a target's values.
+Gives: ProcessRenderer (ports.Renderer), explain and Explanation, with_file for trials, ValuesError with every problem
+of a target's values.
 Never: talks to a cluster or a network, lets a tool read a file that is no part of the fingerprint, writes a Secret
 to the cache on disk, applies a Helm hook.
 Read first: renderer.py, inputs.py, graph/kustomization.py, values/layers.py.
