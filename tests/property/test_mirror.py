@@ -72,7 +72,8 @@ class Server:
             held = self.mirror.shelf.get(gone.key)
             unseen = held is None or held.uid != gone.uid
             self.steps.append(self.mirror.gone(gone.key, gone.uid, unseen=unseen))
-            self.floor[name] = self.version
+            # Where another of its name is held, nobody can tell which came first, and its key is doubtful.
+            self.floor[name] = self.floor[name] if gone.key in self.mirror.shelf else self.version
         elif op == "get":
             self.get(name)
         elif op == "deliver" and self.listing is None and self.heard < len(self.log):

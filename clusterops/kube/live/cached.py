@@ -170,6 +170,8 @@ class CachedCluster:
             self._learn(left)
         else:
             self._gone(key, uid, unseen=uid not in before)
+            if self._uids(key):
+                self._doubt(key)
 
     def watch(
         self, group: str, kind: str, *, namespace: str | None = None, labels: str = ""

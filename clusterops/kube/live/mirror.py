@@ -55,16 +55,15 @@ class Mirror:
         self._resource = resource
         self._packer = packer
         self._listing: _Listing | None = None
-        self._condemned: dict[ObjectKey, str] = {}
+        self._condemned: dict[ObjectKey, set[str]] = {}
         """uid of objects that a server said are gone, until the watch says so too."""
         self.shelf = Shelf(resource.group, resource.kind)
 
     def take(self, live: LiveObject) -> Step | None:
         """A state that somebody saw; None when it is not news."""
         before = self.shelf.get(live.key)
-        if self._condemned.get(live.key) == live.uid or not _newer(live.resource_version, before):
+        if self._is_condemned(live.key, live.uid) or not _newer(live.resource_version, before):
             return None
-        self._condemned.pop(live.key, None)
         after = self._packer.pack(live)
         self.shelf.put(live.key, after)
         return Step("ADDED" if before is None else "MODIFIED", live.key, before, after, live)
@@ -77,8 +76,7 @@ class Mirror:
 
     def deleted(self, live: LiveObject) -> Step | None:
         """The watch says that it went; None when that is known, or something newer is."""
-        if self._condemned.get(live.key) == live.uid:
-            del self._condemned[live.key]
+        self._pardon(live.key, live.uid)
         before = self.shelf.get(live.key)
         if before is None or _newer(before.resource_version, live.resource_version, sure=True):
             return None
@@ -93,7 +91,7 @@ class Mirror:
         before = self.shelf.get(key)
         held = before is not None and before.uid == uid
         if held or (before is None and unseen):
-            self._condemned[key] = uid
+            self._condemned.setdefault(key, set()).add(uid)
             if self._listing is not None:
                 self._listing.gone.add(key)
         return Step("DELETED", key, self.shelf.pop(key), None) if held else None
@@ -115,7 +113,7 @@ class Mirror:
         assert self._listing is not None
         listing, self._listing = self._listing, None
         before, self.shelf = self.shelf, self._merged(listing, resource_version)
-        self._condemned = {key: uid for key, uid in self._condemned.items() if key in listing.gone}
+        self._condemned = {key: uids for key, uids in self._condemned.items() if key in listing.gone}
         now = self.shelf
         for key in sorted(key for key in before if key not in now):
             yield Step("DELETED", key, before.get(key), None)
@@ -127,6 +125,15 @@ class Mirror:
         self.begin()
         yield from self.finish("")
 
+    def _is_condemned(self, key: ObjectKey, uid: str) -> bool:
+        return uid in self._condemned.get(key, ())
+
+    def _pardon(self, key: ObjectKey, uid: str) -> None:
+        uids = self._condemned.get(key, set())
+        uids.discard(uid)
+        if not uids:
+            self._condemned.pop(key, None)
+
     def _merged(self, listing: _Listing, resource_version: str) -> Shelf:
         shelf = listing.shelf
         for key in listing.learned:
@@ -135,7 +142,7 @@ class Mirror:
                 shelf.put(key, known)
         for key in listing.gone:
             listed = shelf.get(key)
-            if listed is not None and listed.uid == self._condemned.get(key):
+            if listed is not None and self._is_condemned(key, listed.uid):
                 shelf.pop(key)
         return shelf
 
