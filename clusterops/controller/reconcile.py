@@ -29,7 +29,7 @@ from clusterops.model.report import ApplyReport, HealthReport, Outcome, Stage
 from clusterops.plan.prune import STAYS
 from clusterops.telemetry import Logger
 
-WRITERS_FIRST_S: Final = 10.0
+WRITERS_FIRST_S: Final = 60.0
 """Longest that the first look at health waits while every slot writes."""
 REPLANS: Final = 3
 """How often one pass reads and plans again because an object changed under its hands."""
