@@ -7,6 +7,7 @@ Read first: deletions.py; values.py.
 """
 
 from clusterops.edit.deletions import Edited, write_deletion
+from clusterops.edit.files import replace_file
 from clusterops.edit.values import Written, set_value
 
-__all__ = ["Edited", "Written", "set_value", "write_deletion"]
+__all__ = ["Edited", "Written", "replace_file", "set_value", "write_deletion"]
