@@ -112,6 +112,10 @@ class Timed:
     metric: float = 0.0
     healed: float = 0.0
 
+    @property
+    def parts(self) -> dict[str, float]:
+        return {"reported": self.reported, "metric": self.metric, "healed": self.healed}
+
 
 @dataclass(slots=True)
 class Bench:
@@ -198,6 +202,8 @@ def _one(act: Callable[[int, Field], Timed], numbers: Sequence[int], edit: int, 
     """Each cluster in turn; the same one never gets the same field twice."""
     number, turn = numbers[edit % len(numbers)], edit // len(numbers)
     found = act(number, fields[(edit + turn) % len(fields)])
+    parts = (f"{name} {seconds:.3f} s" for name, seconds in found.parts.items() if seconds)
+    print(f"c{number:04d} {found.edit}: {', '.join(parts)}", flush=True)
     time.sleep(PAUSE_S)
     return found
 
