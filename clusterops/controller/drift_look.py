@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
-from clusterops.capi.kinds import is_cluster
 from clusterops.controller.planning import plan_target
 from clusterops.controller.reconcile import unforeseen
 from clusterops.controller.work import Doors, Work
 from clusterops.drift.compare import Departing, departed, left, unknown
 from clusterops.drift.explain import explained
+from clusterops.drift.judge import annotations_of, judged
 from clusterops.errors import ClusterOpsError
-from clusterops.model.drift import Author, Departed, DriftedObject, Healing, Remedy, TargetDrift
+from clusterops.model.drift import DriftedObject, Healing, Remedy, TargetDrift
 from clusterops.model.fleet import DriftPolicy, FleetFile, Target
 from clusterops.model.ignore import IgnoreRule
 from clusterops.model.inventory import Inventory
@@ -23,7 +23,7 @@ from clusterops.model.live import Absent, LiveObject, Unreadable
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.sketch import Sketch, held_of
-from clusterops.model.windows import Window
+from clusterops.model.windows import Window, Windows
 from clusterops.ports import Cluster
 
 
@@ -96,7 +96,7 @@ async def look(
         history=before.history,
     )
     if not departing and not extras:
-        return Looked(drift=_since(drift, before, at), departing=departing)
+        return _judged(drift, (), work, before=before, rules=rules, may_heal=may_heal, at=at, departing=departing)
     try:
         plan = await healing_plan(work, doors) if departing else _NO_PLAN
     except ClusterOpsError as error:
@@ -105,9 +105,44 @@ async def look(
         problem = unforeseen(error, name, doors.logger, revision=work.revision)
         return _unexplained(drift, departing, before, problem, at)
     found = explained(departing, plan, live, inventory=inventory, extras=extras)
-    policy = rules.policy if may_heal else DriftPolicy.REPORT
-    drift = replace(drift, drifted=tuple(_decided(_seen_before(one, before, at), policy) for one in found.objects))
-    return Looked(drift=_since(drift, before, at), departing=departing, held=_rebased(found.settled, plan, inventory))
+    looked = _judged(
+        drift,
+        found.objects,
+        work,
+        before=before,
+        rules=rules,
+        may_heal=may_heal,
+        at=at,
+        departing=departing,
+        annotations=annotations_of(found.objects, plan, live),
+    )
+    return replace(looked, held=_rebased(found.settled, plan, inventory))
+
+
+def _judged(
+    drift: TargetDrift,
+    objects: Collection[DriftedObject],
+    work: Work,
+    *,
+    before: TargetDrift,
+    rules: Rules,
+    may_heal: bool,
+    at: datetime,
+    departing: Mapping[ObjectKey, Departing],
+    annotations: Mapping[ObjectKey, Iterable[Mapping[str, str]]] | None = None,
+) -> Looked:
+    found = judged(
+        drift,
+        objects,
+        before=before,
+        now=at,
+        policy=rules.policy if may_heal else DriftPolicy.REPORT,
+        rules=rules.ignore,
+        annotations=annotations,
+        windows=Windows.of(work.target.name, rules.windows),
+    )
+    again_s = max(0.0, (found.again_at - at).total_seconds()) if found.again_at is not None else None
+    return Looked(drift=found.drift, departing=departing, again_s=again_s)
 
 
 def _rebased(settled: Collection[ObjectKey], plan: Plan, inventory: Inventory) -> dict[ObjectKey, Sketch]:
@@ -120,34 +155,20 @@ def _rebased(settled: Collection[ObjectKey], plan: Plan, inventory: Inventory) -
     }
 
 
-def _seen_before(one: DriftedObject, before: TargetDrift, at: datetime) -> DriftedObject:
-    known = next((each for each in before.drifted if (each.key, each.what) == (one.key, one.what)), None)
-    return replace(one, seen_at=known.seen_at if known is not None and known.seen_at else at)
-
-
-def _decided(one: DriftedObject, policy: DriftPolicy) -> DriftedObject:
-    if one.what in {Departed.EXTRA, Departed.FOREIGN, Departed.REPLACED} or is_cluster(one.key):
-        return replace(one, remedy=Remedy.LEAVE)
-    if one.unknown_cost or one.cost.replaced or one.cost.removed:
-        return replace(one, remedy=Remedy.ASK)
-    healed = policy is DriftPolicy.HEAL and (one.author is Author.PERSON or one.what is Departed.DELETED)
-    return replace(one, remedy=Remedy.HEAL if healed else Remedy.REPORT)
-
-
-def _since(drift: TargetDrift, before: TargetDrift, at: datetime) -> TargetDrift:
-    if not drift.in_sync:
-        return drift
-    return replace(drift, in_sync_since=before.in_sync_since if before.in_sync and before.in_sync_since else at)
-
-
 def _unexplained(
     drift: TargetDrift, departing: Mapping[ObjectKey, Departing], before: TargetDrift, why: Problem, at: datetime
 ) -> Looked:
-    objects = tuple(
-        DriftedObject(key=key, what=one.what, why=f"not explained: {why.text}", unknown_cost=True)
+    seen = {one.key: one.seen_at for one in before.drifted}
+    drifted = tuple(
+        DriftedObject(
+            key=key,
+            what=one.what,
+            why=f"not explained: {why.text}",
+            unknown_cost=True,
+            seen_at=seen.get(key) or at,
+        )
         for key, one in sorted(departing.items())
     )
-    drifted = tuple(_seen_before(one, before, at) for one in objects)
     told = replace(drift, drifted=drifted, unknown=tuple(dict.fromkeys((*drift.unknown, why))))
     return Looked(drift=told, departing=departing, doubtful=why.retry is Retry.BACKOFF)
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from clusterops.controller.records import Records
 from clusterops.drift.body import drift_body, drift_of
+from clusterops.drift.history import healed
 from clusterops.drift.line import line_of
 from clusterops.model.canonical import digest_of
-from clusterops.model.drift import HISTORY, Author, DriftedObject, DriftRecord, Remedy, TargetDrift
+from clusterops.model.drift import Author, DriftedObject, Remedy, TargetDrift
 from clusterops.model.fleet import region_of
 from clusterops.model.key import ObjectKey
 from clusterops.model.problem import Problem
@@ -99,8 +100,7 @@ class Telling:
         at = self.records.clock.now()
         put_back = [one for one in known.drifted if one.key in keys]
         self._healed[target] = (*self._healed.get(target, ()), *put_back)
-        history = (*known.history, *(_heal(one, at) for one in put_back))
-        self.drifts[target] = replace(known, history=history[-HISTORY:])
+        self.drifts[target] = replace(known, history=healed(known.history, known, keys, at))
         self.logger.info("drift healed", target=target, objects=[str(one.key) for one in put_back])
 
     def forgotten(self, target: str) -> None:
@@ -144,19 +144,6 @@ def _first_seen(drift: TargetDrift) -> datetime | None:
 def _written(now: TargetDrift) -> dict[str, Any]:
     """Of a target that was never out of sync nothing is written."""
     return drift_body(now) if now.drifted or now.unknown or now.history else {}
-
-
-def _heal(one: DriftedObject, at: datetime) -> DriftRecord:
-    first = one.fields[0] if one.fields else None
-    return DriftRecord(
-        at=at,
-        what=str(one.what),
-        object=one.key,
-        pointer=first.pointer if first else "",
-        manager=first.manager if first else "",
-        author=one.author,
-        remedy=str(Remedy.HEAL),
-    )
 
 
 def _put_back(healed: Sequence[DriftedObject]) -> Iterable[tuple[str, str]]:

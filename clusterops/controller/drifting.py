@@ -156,6 +156,7 @@ class Drifting:
             fresh = kinds - self._synced
             self._synced = kinds
             await self._compare_all(fresh)
+            self.doors.logger.info("drift compared", kinds=len(kinds))
 
     async def _doubt(self) -> None:
         """What cannot be read, or can be again, is no news of any object."""
