@@ -137,7 +137,7 @@ def _render(value: Mapping[str, Any]) -> RenderOptions:
 
 
 def _rule(place: str, entry: Mapping[str, Any]) -> IgnoreRule:
-    named = {name: entry[name] for name in ("kind", "group", "name", "namespace") if entry.get(name)}
+    named = {name: entry[name] for name in ("kind", "group", "name", "namespace") if entry.get(name) is not None}
     pointers, managers = tuple(entry.get("pointers") or ()), tuple(entry.get("managers") or ())
     return IgnoreRule(source=place, pointers=pointers, managers=managers, **named)
 

@@ -69,18 +69,24 @@ def format_finding(value: Any, pointer: Pointer, *, wanted: str, hint: str = "")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A string, of one ``pattern`` when it has one."""
+    """A string, of one ``pattern`` when it has one; "" only where ``empty`` means something."""
 
     wanted: str = "a text"
     pattern: str = ""
     example: str = ""
+    empty: bool = False
 
     def check(self, value: Any, pointer: Pointer) -> Iterator[Finding]:
         hint = f"for example `{self.example}`" if self.example else ""
         if not isinstance(value, str):
             yield type_finding(value, pointer, wanted=self.wanted, hint=hint or "put it in quotes")
-        elif not value or (self.pattern and not re.fullmatch(self.pattern, value)):
+        elif not self._fits(value):
             yield format_finding(value, pointer, wanted=self.wanted, hint=hint)
+
+    def _fits(self, value: str) -> bool:
+        if not value:
+            return self.empty
+        return not self.pattern or re.fullmatch(self.pattern, value) is not None
 
 
 @dataclass(frozen=True, slots=True)

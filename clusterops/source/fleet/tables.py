@@ -183,7 +183,11 @@ _IGNORE: Final = Table(
     rule=_bounded,
     keys={
         "kind": Key(shape=Text(), required=True, about="the kind of the objects, or a glob as all of these"),
-        "group": Key(shape=Text(example="cluster.x-k8s.io"), default='"*"', about="the API group of the kind"),
+        "group": Key(
+            shape=Text("an API group", example="cluster.x-k8s.io", empty=True),
+            default='"*"',
+            about='the API group of the kind, "" for core',
+        ),
         "name": Key(shape=Text(), default='"*"'),
         "namespace": Key(shape=Text(), default='"*"'),
         "pointers": Key(
