@@ -19,7 +19,9 @@ def after(before: tuple[DriftRecord, ...], was: TargetDrift, now: TargetDrift, a
     Another value of a field that is drifted already is nothing new. What was healed is told by ``healed``.
     """
     known = {one.key: _essence(one) for one in was.drifted}
-    fresh = [_record(one, at) for one in now.drifted if known.get(one.key) != _essence(one)]
+    fresh = [
+        _record(one, at, remedy=_not_yet(one.remedy)) for one in now.drifted if known.get(one.key) != _essence(one)
+    ]
     if was.drifted and now.in_sync:
         fresh.append(DriftRecord(at=at, what=IN_SYNC))
     return _last(before, fresh)
@@ -32,10 +34,15 @@ def healed(
 
     All that one apply put back has the same time.
     """
-    return _last(before, [_record(one, at, remedy=Remedy.HEAL) for one in was.drifted if one.key in keys])
+    return _last(before, [_record(one, at, remedy=str(Remedy.HEAL)) for one in was.drifted if one.key in keys])
 
 
-def _record(one: DriftedObject, at: datetime, *, remedy: Remedy | None = None) -> DriftRecord:
+def _not_yet(remedy: Remedy) -> str:
+    """A heal that is only meant to be is none: fights are counted by those that were done."""
+    return "" if remedy is Remedy.HEAL else str(remedy)
+
+
+def _record(one: DriftedObject, at: datetime, *, remedy: str) -> DriftRecord:
     field = latest(one.fields)
     return DriftRecord(
         at=at,
@@ -44,7 +51,7 @@ def _record(one: DriftedObject, at: datetime, *, remedy: Remedy | None = None) -
         pointer=field.pointer if field is not None else "",
         manager=field.manager if field is not None else "",
         author=one.author,
-        remedy=str(remedy or one.remedy),
+        remedy=remedy,
     )
 
 

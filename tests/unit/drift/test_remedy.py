@@ -167,7 +167,7 @@ def test_history_tells_what_came_what_was_healed_and_when_all_was_well() -> None
     put_back = healed(came.history, came, {POOL}, NOW)
     well = judged(TargetDrift(target="north/alpha"), [], before=replace(came, history=put_back), now=NOW).drift
     assert [(record.what, record.pointer, record.remedy) for record in well.history] == [
-        ("changed", "/spec/paused", "heal"),
+        ("changed", "/spec/paused", ""),
         ("changed", "/spec/paused", "heal"),
         ("in-sync", "", ""),
     ]
