@@ -314,7 +314,7 @@ class Daemon:
         self._learn(work, outcome)
         commit.finish(name, outcome)
         if self.drifting is not None:
-            self.drifting.passed(name, outcome)
+            self.drifting.passed(name, outcome, healing)
         if agreed:
             await self._answered(name, outcome.problem)
         return outcome.problem is not None and outcome.problem.retry is Retry.BACKOFF

@@ -20,7 +20,7 @@ from clusterops.controller.work import Doors, Work
 from clusterops.drift.compare import Departing, departed
 from clusterops.drift.extra import extras
 from clusterops.errors import ClusterOpsError
-from clusterops.model.drift import TargetDrift
+from clusterops.model.drift import Healing, TargetDrift
 from clusterops.model.fleet import Target
 from clusterops.model.inventory import Entry, Inventory
 from clusterops.model.key import ObjectKey
@@ -114,9 +114,11 @@ class Drifting:
         """A person has asked for all of it."""
         self._tried[target] = self._known.get(target, {})
 
-    def passed(self, target: str, outcome: Outcome) -> None:
+    def passed(self, target: str, outcome: Outcome, healing: Healing) -> None:
         """An ordinary pass is over; what it was to heal and did not is tried again later."""
-        left = self._tried.pop(target, {})
+        asked = self._tried.get(target, {})
+        left = {key for key in asked if healing.covers(key)}
+        self._tried[target] = {key: one for key, one in asked.items() if key not in left}
         if left and outcome.problem is not None:
             self.doors.logger.warning(
                 "drift not healed", target=target, code=outcome.problem.code, error=outcome.problem.text
