@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from clusterops.cli.locally import LocalFleet
+from clusterops.drift.report_words import value_text
 from clusterops.edit import Written, set_value
 from clusterops.edit.candidates import candidates
 from clusterops.errors import ClusterOpsError, RefusedError, TerminalError
@@ -34,11 +35,31 @@ class Adopted:
     """``setting`` is the values path, or the field's pointer in a plain file; ``written`` None where git agrees."""
 
     target: str
+    field: str
+    """``MachineDeployment/ledger-general:/spec/replicas``"""
     git: Any
     live: Any
     path: str = ""
     setting: str = ""
     written: Written | None = None
+
+    @property
+    def text(self) -> str:
+        git, live = value_text(self.git), value_text(self.live)
+        if self.written is None:
+            return f"{self.target} {self.field}: git says {git} already, as it lives"
+        edit = f"{self.setting}: {value_text(self.written.before)} -> {value_text(self.written.after)}"
+        told = f"{self.target} {self.field} renders as it lives then: {live}, not {git}"
+        return f"{self.path}:{self.written.line}   {edit}\n{told}"
+
+    def to_body(self) -> dict[str, Any]:
+        """The JSON form; ``before`` is absent where the file did not set it."""
+        body = {"target": self.target, "field": self.field, "git": self.git, "live": self.live, "edit": None}
+        if self.written is not None:
+            before = {} if self.written.before is MISSING else {"before": self.written.before}
+            place = {"path": self.path, "line": self.written.line, "setting": self.setting}
+            body["edit"] = {**place, **before, "after": self.written.after}
+        return body
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,7 +87,7 @@ class Adoption:
                 hint="change it where its value is kept; git has none",
             )
         git, live = await self._values(manifest)
-        told = {"target": self.target.name, "git": git, "live": live}
+        told = {"target": self.target.name, "field": f"{self.object}:{self.pointer}", "git": git, "live": live}
         if _same(git, live):
             return Adopted(**told)
         answer = await explain(self.renderer, self.local.snapshot, self.target, f"{self.object}:{self.pointer}")

@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from enum import StrEnum
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+import yaml
 from typer.core import TyperGroup
 
-from clusterops.app import open_hands
+from clusterops.app import build_renderer, open_hands
 from clusterops.cli import options
-from clusterops.cli.locally import LocalFleet
-from clusterops.cli.screen import Exit, Output, busy, explained, run, say
+from clusterops.cli.adoption import Adopted, Adoption
+from clusterops.cli.healing import propose, put_back
+from clusterops.cli.locally import LocalFleet, choose_targets, refuse_elsewhere
+from clusterops.cli.screen import (
+    Exit,
+    Output,
+    OutputOption,
+    busy,
+    exit_code_of,
+    explained,
+    run,
+    say,
+    say_json,
+    say_problem,
+)
 from clusterops.cli.work import asked_for, opened, settings_of, with_programs
 from clusterops.drift.report_html import report_to_html
 from clusterops.drift.report_json import SCHEMA_FILE, report_to_json
 from clusterops.drift.report_markdown import report_to_markdown
 from clusterops.drift.report_text import report_to_text
-from clusterops.errors import TerminalError
+from clusterops.edit import replace_file
+from clusterops.errors import RefusedError, TerminalError
+from clusterops.importers import rules_from, rules_to_yaml
+from clusterops.model.document import load_documents
 from clusterops.model.drift import DriftReport
+from clusterops.model.fleet import Target
+from clusterops.model.problem import Problem
 from clusterops.settings import Settings
 
 SHOW: Final = "show"
@@ -88,9 +109,94 @@ def show(
     raise typer.Exit(exit_of(report, detailed=detailed_exitcode))
 
 
+@app.command()
+def heal(
+    target: options.OneTarget,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    repo: options.Repo = Path(),
+    revision: options.Rev = "",
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    management: options.Management = None,
+    config: options.Config = None,
+    output: Output = OutputOption,
+) -> None:
+    """Put git back on one target, whatever it costs in machines: shows that, and asks.
+
+    Budgets, rules and maintenance windows hold as for any commit. A daemon that leads does it, only if what was shown
+    is still what would happen; without one it is done by hand, under the same Lease.
+    """
+    with explained(output=output, root=None if revision else repo):
+        local, settings = opened(repo, revision), settings_of(config, kubeconfig, context, management)
+        code = run(_heal(settings, local, target, yes=yes, output=output))
+    raise typer.Exit(code)
+
+
+@app.command()
+def adopt(
+    target: options.OneTarget,
+    object_: Annotated[str, typer.Argument(metavar="OBJECT", help="KIND/NAME: MachineDeployment/ledger-general.")],
+    pointer: Annotated[str, typer.Argument(metavar="POINTER", help="The field, as `drift` names it: /spec/replicas.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be edited; write nothing.")] = False,
+    repo: options.Repo = Path(),
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    management: options.Management = None,
+    config: options.Config = None,
+    output: Output = OutputOption,
+) -> None:
+    """Take a live value into git: edit the file of the working tree that sets it, and nothing else.
+
+    Only an edit after which the field renders as it lives, and no other field as it does not, is written. What other
+    clusters share is never edited: the value is then set in the cluster's own file. Secrets are refused.
+    """
+    with explained(output=output, root=repo):
+        local, settings = opened(repo, ""), settings_of(config, kubeconfig, context, management)
+        (chosen,) = choose_targets(local.fleet.targets, [target])
+        refuse_elsewhere(
+            [chosen] if chosen.management != settings.daemon.management else [], settings.daemon.management
+        )
+        with busy(f"looking for what sets {pointer}"):
+            found = run(_adopt(settings, local, chosen, object_, pointer))
+        if found.written is not None and not dry_run:
+            assert local.root is not None
+            replace_file(local.root, found.path, local.snapshot.read(found.path), found.written.text.encode())
+    if output is Output.JSON:
+        say_json({**found.to_body(), "written": found.written is not None and not dry_run})
+        return
+    say(found.text)
+    if found.written is not None:
+        next_step = f"Next: git commit -m 'adopt {object_}:{pointer}' {found.path}, and open a request"
+        say("Nothing was written (--dry-run)" if dry_run else next_step)
+
+
+@app.command()
+def rules(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="YAML of Argo CD's or Flux's objects; - for stdin.")
+    ],
+    output: Output = OutputOption,
+) -> None:
+    """Read Argo CD's `ignoreDifferences` and Flux's drift rules, and print them as `ignore:` of fleet.yaml."""
+    with explained(output=output):
+        documents = [document.value for file in files for document in load_documents(_read(file), str(file))]
+        found = rules_from(documents)
+    if output is Output.JSON:
+        say_json(
+            {
+                "rules": yaml.safe_load(rules_to_yaml(found.rules)),
+                "notCarried": [asdict(each) for each in found.not_carried],
+            }
+        )
+        return
+    say(rules_to_yaml(found.rules).rstrip("\n"))
+    for missed in found.not_carried:
+        typer.echo(f"not carried over: {missed.text}", err=True)
+
+
 def schema_text() -> str:
     """Of `drift -o json`, as it ships."""
-    return (files("clusterops.drift") / SCHEMA_FILE).read_text(encoding="utf-8").rstrip("\n")
+    return (resources.files("clusterops.drift") / SCHEMA_FILE).read_text(encoding="utf-8").rstrip("\n")
 
 
 def exit_of(report: DriftReport, *, detailed: bool) -> Exit:
@@ -98,6 +204,61 @@ def exit_of(report: DriftReport, *, detailed: bool) -> Exit:
     if any(target.unknown for target in report.targets):
         return Exit.ERROR
     return Exit.CHANGES if detailed and report.drifted else Exit.DONE
+
+
+async def _heal(settings: Settings, local: LocalFleet, name: str, *, yes: bool, output: Output) -> Exit:
+    async with open_hands(await with_programs(settings)) as hands:
+        with busy("planning"):
+            asked, proposal = await propose(hands, local, name)
+        body = proposal.to_body()
+        if output is Output.TEXT:
+            say(proposal.text)
+        if not proposal.possible or proposal.plan is None:
+            return _say_healed({**body, "done": False, "answer": ""}, proposal.problem, output, local)
+        _agree(proposal.target, yes=yes, output=output)
+        with busy("putting git back"):
+            answer, outcome = await put_back(hands, asked, proposal.plan)
+        problem = outcome.problem if outcome is not None else None
+        told = answer or (f"{proposal.target}: put back" if problem is None else f"{proposal.target}: not put back")
+        return _say_healed({**body, "done": problem is None, "answer": told}, problem, output, local)
+
+
+def _agree(target: str, *, yes: bool, output: Output) -> None:
+    """Raises RefusedError ``heal-not-agreed`` where nobody can be asked, or the answer is no."""
+    if yes:
+        return
+    asks = output is Output.TEXT and sys.stdin.isatty()
+    if not asks or not typer.confirm("Put this back?", err=True):
+        raise RefusedError(
+            "heal-not-agreed",
+            target,
+            "nothing was put back: nobody said yes",
+            hint=f"`clusterops drift heal {target} --yes` does it without asking",
+        )
+
+
+def _say_healed(body: Mapping[str, Any], problem: Problem | None, output: Output, local: LocalFleet) -> Exit:
+    if output is Output.JSON:
+        say_json({**body, "problem": problem.to_body() if problem is not None else None})
+    else:
+        if body["answer"]:
+            say(body["answer"])
+        if problem is not None:
+            say_problem(problem, root=local.root)
+    return exit_code_of(problem) if problem is not None else Exit.DONE
+
+
+async def _adopt(settings: Settings, local: LocalFleet, target: Target, object_: str, pointer: str) -> Adopted:
+    found = await with_programs(settings)
+    async with open_hands(found) as hands, build_renderer(found.render) as renderer:
+        return await Adoption(
+            renderer=renderer,
+            cluster=hands.doors.cluster,
+            local=local,
+            target=target,
+            object=object_,
+            pointer=pointer,
+        ).find()
 
 
 async def _report(settings: Settings, local: LocalFleet, names: Sequence[str]) -> DriftReport:
@@ -115,6 +276,13 @@ def _told(report: DriftReport, output: DriftOutput, rules: Mapping[str, str]) ->
             return report_to_html(report, rules=rules)
         case DriftOutput.TEXT:
             return report_to_text(report)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise TerminalError("file-not-readable", str(file), error.strerror or str(error), hint="name a file") from error
 
 
 def _write(file: Path, text: str) -> None:
