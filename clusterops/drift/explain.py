@@ -141,7 +141,15 @@ def _field(change: FieldChange, paths: frozenset[Path], places: Places, owners: 
     owner = next((one for pointer in there if (one := owners.newest(pointer)) is not None), None)
     if owner is None and not there:
         owner = owners.above(change.pointer)
-    return _drifted(change.pointer, change.after, change.before, owner)
+    return _drifted(change.pointer, change.after, _lives(change, paths, places), owner)
+
+
+def _lives(change: FieldChange, paths: frozenset[Path], places: Places) -> Any:
+    """A plan that addresses an item by keys of which git leaves one to its default finds nothing there."""
+    there = [places.live[path] for path in paths if path in places.live]
+    if change.before is not MISSING or len(there) != 1 or len(paths) != 1:
+        return change.before
+    return MASK if places.is_sensitive(there[0].pointer) else there[0].value
 
 
 def _lost(departs: Sketch, seen: LiveObject, owners: Writers) -> tuple[DriftedField, ...]:

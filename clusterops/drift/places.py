@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from clusterops.model.bodies import comparable, same
+from clusterops.model.key import ObjectKey
 from clusterops.model.leaves import Leaf, Path, leaves
 from clusterops.model.live import LiveObject
 from clusterops.model.plan import Change, FieldChange
+from clusterops.model.secret import is_sensitive
 
 Leaves = Mapping[Path, Leaf]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """The leaves of one object as git has it, is sent, and lives; lists addressed by convention alone."""
 
+    key: ObjectKey
     git: tuple[Leaves, ...]
     live: Leaves
 
@@ -28,7 +31,7 @@ class Places:
     def of(cls, row: Change, live: LiveObject) -> Places:
         said = {one.digest: one for one in (row.written, row.desired) if one is not None}
         git = tuple(leaves(comparable(one.body), {}) for one in said.values())
-        return cls(git=git, live=leaves(comparable(live.body), {}))
+        return cls(key=row.key, git=git, live=leaves(comparable(live.body), {}))
 
     def paths(self, change: FieldChange) -> frozenset[Path]:
         """Of the leaves that a row's field is, lies in, or is made of: where its values tell, of that body alone."""
@@ -41,9 +44,8 @@ class Places:
         """Where these leaves are in the live object; those that are gone have no place."""
         return tuple(self.live[path].pointer for path in paths if path in self.live)
 
-    def value(self, path: Path) -> Any:
-        """What lives there; a KeyError where nothing does."""
-        return self.live[path].value
+    def is_sensitive(self, pointer: str) -> bool:
+        return is_sensitive(self.key, pointer)
 
 
 def _exactly(found: Leaves, pointer: str, value: Any) -> list[Path]:
