@@ -53,6 +53,9 @@ class ClusterSettings:
     timeout_s: float = 30.0
     attempts: int = 6
     """Of one request, over 429, 5xx and cut connections, with exponential backoff and full jitter."""
+    watch_silence_s: float = 90.0
+    """A watch without a byte for so long is taken for dead: bookmarks come once a minute. **Source:** k8s.io/apiserver
+    pkg/storage/cacher, defaultBookmarkFrequency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

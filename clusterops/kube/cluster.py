@@ -52,7 +52,7 @@ class KubeCluster:
         self._connection = connection
         self._exchange = Exchange(connection, attempts=settings.attempts, clock=clock, metrics=metrics, gate=gate)
         self._discovery = Discovery(self._exchange, clock)
-        self.collections = ListWatch(self._exchange, connection)
+        self.collections = ListWatch(self._exchange, connection, silence_s=settings.watch_silence_s)
         self._planner = ReadPlanner(self)
         self._reads = BatchingReads(self._planner.read)
         self._logger = logger

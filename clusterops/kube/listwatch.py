@@ -15,9 +15,6 @@ from clusterops.kube.resources import Resource
 from clusterops.kube.watch import LineSplitter, Relist, live_of
 from clusterops.model.live import LiveObject
 
-INACTIVITY_S: Final = 90.0
-"""A watch without a byte for so long is taken for dead: bookmarks come once a minute. **Source:** k8s.io/apiserver
-pkg/storage/cacher, defaultBookmarkFrequency."""
 WATCH_S: Final = (240, 480)
 """A watch ends between these, so that not all reconnect together. **Source:** client-go tools/cache/reflector.go."""
 
@@ -26,10 +23,10 @@ Page = tuple[list[LiveObject], str]
 
 
 class ListWatch:
-    def __init__(self, exchange: Exchange, connection: Connection, *, inactivity_s: float = INACTIVITY_S) -> None:
+    def __init__(self, exchange: Exchange, connection: Connection, *, silence_s: float) -> None:
         self._exchange = exchange
         self._connection = connection
-        self._inactivity_s = inactivity_s
+        self._silence_s = silence_s
 
     async def list(self, resource: Resource, namespace: str | None, labels: str) -> tuple[list[LiveObject], str]:
         """All of them as of one resource version, and that version. A list that takes too long begins again, whole."""
@@ -72,7 +69,7 @@ class ListWatch:
             resource_version=resource_version,
             timeout_s=random.randint(*WATCH_S),
         )
-        async with self._connection.stream(request, inactivity_s=self._inactivity_s) as (head, credentials, chunks):
+        async with self._connection.stream(request, inactivity_s=self._silence_s) as (head, credentials, chunks):
             if head.status != 200:
                 if head.status == 401:
                     await self._connection.renew(credentials)
