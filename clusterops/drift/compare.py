@@ -112,8 +112,9 @@ def _changed(held: Sketch, seen: LiveObject) -> Departing | None:
 
 def _signature(found: Departure, seen: LiveObject) -> frozenset[tuple[bytes, bytes]]:
     body = comparable(seen.body)
-    values = Sketch.of(((path, leaf.value) for path, leaf in leaves(body, {}).items()), secret=seen.key.is_secret)
-    return frozenset((path, values.leaves.get(path, b"")) for path in found.changed | found.lost)
+    found_now = ((path, leaf.value) for path, leaf in leaves(body, {}).items())
+    values = Sketch.of(found_now, secret=seen.key.is_secret).leaves
+    return frozenset((path, values.get(path, b"")) for path in found.changed | found.lost)
 
 
 def _unreadable(seen: Seen | None) -> Problem | None:

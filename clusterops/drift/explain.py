@@ -120,7 +120,7 @@ def _by_fields(
 
 
 def _part(held: Sketch, hashes: frozenset[bytes]) -> Sketch:
-    return Sketch(leaves={path: held.leaves[path] for path in hashes})
+    return Sketch(leaves={path: value for path, value in held.leaves.items() if path in hashes})
 
 
 def _changed(row: Change, departs: Sketch, places: Places, owners: Writers) -> tuple[DriftedField, ...]:
