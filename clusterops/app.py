@@ -12,6 +12,7 @@ from clusterops.controller.by_hand import Asked, apply_by_hand, gone_targets, pl
 from clusterops.controller.clock import SystemClock, Ticks
 from clusterops.controller.daemon import Daemon
 from clusterops.controller.drift_by_hand import drift_by_hand
+from clusterops.controller.drift_reports import form_of
 from clusterops.controller.lease import FleetLease, Gate
 from clusterops.controller.records import Records
 from clusterops.controller.verdicts import Verdicts
@@ -81,6 +82,8 @@ def build_doors(settings: Settings, cluster: Cluster, renderer: Renderer, *, log
 
 async def run_daemon(settings: Settings, logger: Logger, stop: asyncio.Event) -> None:
     """Runs until ``stop``; ``settings.render`` names both programs. Raises what ends a daemon."""
+    if settings.drift.report_file is not None:
+        form_of(settings.drift.report_file)
     metrics = Metrics()
     async with (
         build_renderer(settings.render, logger=logger, metrics=metrics) as renderer,
@@ -98,6 +101,7 @@ async def run_daemon(settings: Settings, logger: Logger, stop: asyncio.Event) ->
             verdicts=Verdicts(repository=repository, clock=clock, logger=logger, management=settings.daemon.management),
             gate=gate,
             settings=settings.daemon,
+            drift=settings.drift,
             cache=cluster,
         )
         async with serve(daemon, metrics.registry, settings.daemon.listen_host, settings.daemon.listen_port) as port:

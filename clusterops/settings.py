@@ -96,6 +96,16 @@ class DaemonSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriftSettings:
+    """Drift as the daemon tells it beyond FleetTargets, Events and metrics."""
+
+    report_file: Path | None = None
+    """Written anew every so often: HTML, Markdown, JSON or text by its suffix (.html, .md, .json, .txt)."""
+    report_every_s: float = 0.0
+    """0: no report is written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything."""
 
@@ -104,5 +114,6 @@ class Settings:
     render: RenderSettings
     network: NetworkSettings = field(default_factory=NetworkSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
+    drift: DriftSettings = field(default_factory=DriftSettings)
     cache_dir: Path
     """Mirrors, renders, tools and sandboxes: may be deleted at any time."""

@@ -18,6 +18,7 @@ from clusterops.model.secret import SecretText
 from clusterops.settings import (
     ClusterSettings,
     DaemonSettings,
+    DriftSettings,
     NetworkSettings,
     RenderSettings,
     RepositorySettings,
@@ -38,6 +39,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "render": RenderSettings,
     "network": NetworkSettings,
     "daemon": DaemonSettings,
+    "drift": DriftSettings,
 }
 
 
@@ -118,6 +120,7 @@ def read_settings(
         "render": {"cache_dir": cache, "processes": max(1, os.cpu_count() or 1)},
         "network": _proxies(env),
         "daemon": {"identity": f"{socket.gethostname()}-{os.getpid()}"},
+        "drift": {},
     }
     built = {section: _build(section, kind, defaults[section], given, problems) for section, kind in SECTIONS.items()}
     if problems:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from clusterops.controller.commits import Commit
 from clusterops.controller.drift_look import Rules, healing_plan
+from clusterops.controller.drift_reports import DriftReports
 from clusterops.controller.drift_telling import Telling
 from clusterops.controller.drifting import Drifting
 from clusterops.controller.due import Due, Memory, counts_of, find_due, gone_target
@@ -23,13 +24,13 @@ from clusterops.controller.verdicts import Verdicts
 from clusterops.controller.work import Doors, Work
 from clusterops.errors import ClusterOpsError, TransientError
 from clusterops.model.drift import NO_HEALING, Healing
-from clusterops.model.fleet import Fleet, Mode, Target
+from clusterops.model.fleet import Fleet, FleetFile, Mode, Target
 from clusterops.model.key import ObjectKey
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Result, Stage
 from clusterops.model.revision import Revision, Snapshot
 from clusterops.ports import LiveCache, Repository
-from clusterops.settings import DaemonSettings
+from clusterops.settings import DaemonSettings, DriftSettings
 from clusterops.source.fleet.reader import FleetReader
 
 
@@ -47,6 +48,7 @@ class Daemon:
     verdicts: Verdicts
     gate: Gate
     settings: DaemonSettings
+    drift: DriftSettings = field(default_factory=DriftSettings)
     cache: LiveCache | None = None
     """The doors' cluster, where it follows what lives; without one no drift is noticed."""
     head: Revision | None = None
@@ -189,8 +191,10 @@ class Daemon:
         self._headed.set()
         for commit in await self._commits(snapshot, fleet, due, seen_at):
             self._begin(commit)
-        if ruled and self.drifting is not None:
-            self.drifting.ruled()
+        if self.drifting is not None:
+            self.drifting.telling.moved.set()
+            if ruled:
+                self.drifting.ruled()
         self.doors.logger.info(
             "commit taken", commit=revision.short, targets=len(mine), due=len(due), problems=len(fleet.problems)
         )
@@ -360,7 +364,30 @@ class Daemon:
             telling = Telling(records=doors.records, logger=doors.logger, metrics=doors.metrics)
             self.drifting = Drifting(doors=doors, cache=self.cache, healer=self, telling=telling)
             self._group.create_task(self.drifting.follow(), name="drift")
+            self._group.create_task(self._reports(self.drifting).run(), name="drift-reports")
         self._opened = True
+
+    def _reports(self, drifting: Drifting) -> DriftReports:
+        return DriftReports(
+            telling=drifting.telling,
+            noticing=drifting,
+            head=self,
+            repository=self.repository,
+            settings=self.drift,
+            clock=self.doors.clock,
+            logger=self.doors.logger,
+            management=self.settings.management,
+        )
+
+    @property
+    def taken(self) -> tuple[FleetFile, Revision] | None:
+        """The head as drift is reported for it."""
+        if self._fleet is None or self._snapshot is None:
+            return None
+        return self._fleet.file, self._snapshot.revision
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(self._mine(self._fleet))) if self._fleet is not None else ()
 
     def _warn_of_version(self, fleet: Fleet) -> None:
         """Charts that ask for .Capabilities are rendered for a constant, never for the live server."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,8 @@ class Telling:
     logger: Logger
     metrics: Metrics
     drifts: dict[str, TargetDrift] = field(default_factory=dict)
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set whenever drift of a target, or the number of targets, may be another one; for one reader, who clears it."""
     _healed: dict[str, tuple[DriftedObject, ...]] = field(default_factory=dict)
     """Put back, and not told yet."""
     _out_since: dict[str, datetime] = field(default_factory=dict)
@@ -108,6 +111,7 @@ class Telling:
         self.drifts.pop(target, None)
         self._out_since.pop(target, None)
         self._count(region_of(target))
+        self.moved.set()
 
     def _note(self, now: TargetDrift) -> None:
         self.drifts[now.target] = now
@@ -116,6 +120,7 @@ class Telling:
         else:
             self._out_since.setdefault(now.target, _first_seen(now) or self.records.clock.now())
         self._count(region_of(now.target))
+        self.moved.set()
 
     def _count(self, region: str) -> None:
         """Of one region: O(targets that are not in sync, or ignore something)."""

@@ -73,10 +73,16 @@ class Drifting:
     _few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS))
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
     _synced: frozenset[Followed] = frozenset()
+    _compared: bool = False
     _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._looks = Schedule(run=self._look, clock=self.doors.clock)
+
+    @property
+    def idle(self) -> bool:
+        """Everything was compared, and nothing is being looked at."""
+        return self._compared and not self._grown.is_set() and not self._looks.running
 
     async def follow(self) -> None:
         """Until cancelled."""
@@ -158,6 +164,8 @@ class Drifting:
             fresh = kinds - self._synced
             self._synced = kinds
             await self._compare_all(fresh)
+            self._compared = True
+            self.telling.moved.set()
             self.doors.logger.info("drift compared", kinds=len(kinds))
 
     async def _doubt(self) -> None:

@@ -10,6 +10,7 @@
 from clusterops.status.commit_texts import Contexts, apply_statuses, plan_pending, plan_status, policy_status
 from clusterops.status.conditions import Condition
 from clusterops.status.crds import crd_bodies, ensure_crds
+from clusterops.status.drift_texts import drift_status
 from clusterops.status.events import event_body, record_event
 from clusterops.status.fleet import FleetStatus, Halted, StoredFleet, TargetCounts, fleet_key, read_fleet, write_fleet
 from clusterops.status.fleet_target import (
@@ -36,6 +37,7 @@ __all__ = [
     "TargetStatus",
     "apply_statuses",
     "crd_bodies",
+    "drift_status",
     "ensure_crds",
     "ensure_namespace",
     "event_body",

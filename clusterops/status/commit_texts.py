@@ -62,6 +62,10 @@ class Contexts:
     def apply(self) -> str:
         return f"{self.prefix}/apply"
 
+    @property
+    def drift(self) -> str:
+        return f"{self.prefix}/drift"
+
     def apply_in(self, region: str) -> str:
         """``clusterops/apply: eu-west-1``"""
         return f"{self.apply}: {region}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,8 @@ def create(stage: FleetStage, **targets: str) -> str:
         for name in targets
         if name.startswith("h")
     }
-    return stage.repository.commit(healed | {"README.md": b"words\n"}, "policies")
+    fleet = stage.git("show", "main:fleet.yaml") + "drift: {status: true}\n"
+    return stage.repository.commit(healed | {"fleet.yaml": fleet.encode()}, "policies")
 
 
 def drift(stage: FleetStage, target: str) -> dict[str, Any]:
@@ -79,14 +81,16 @@ def objects(daemon: Daemon, author: str) -> float:
 
 
 def test_drift_is_reported_with_its_author_and_a_restart_writes_nothing(stage: FleetStage) -> None:
-    """An edit, an object that belongs to nobody, a delete; then what is taken back is in sync again."""
+    """An edit, an object that belongs to nobody, a delete; then what git says anew is in sync again."""
     check = (
         "apiVersion: cluster.x-k8s.io/v1beta2\nkind: MachineHealthCheck\nmetadata: {name: c}\n"
         "spec: {clusterName: c, selector: {matchLabels: {a: b}}}\n"
     )
-    stage_head = create(stage, a=config("a", "1"), c=f"{cluster('c')}---\n{check}")
-    daemon = stage.started()
-    daemon.until_event("commit applied", commit=stage_head[:7])
+    report = stage.home / "drift.json"
+    head = create(stage, a=config("a", "1"), c=f"{cluster('c')}---\n{check}")
+    daemon = stage.started(CLUSTEROPS_DRIFT_REPORT_FILE=str(report), CLUSTEROPS_DRIFT_REPORT_EVERY_S="500ms")
+    daemon.until_event("commit applied", commit=head[:7])
+    stage.until_text(head, "clusterops/drift", "2 clusters in sync")
 
     edit(stage, "a", "by hand")
     (told,) = until_words(stage, "a", ("changed", "report"))["objects"]
@@ -107,6 +111,9 @@ def test_drift_is_reported_with_its_author_and_a_restart_writes_nothing(stage: F
     until_words(stage, "c", ("deleted", "report"), ("extra", "leave"))
     stage.api.send("DELETE", f"{checks}/extra")
     until_words(stage, "c", ("deleted", "report"))
+    stage.until_text(head, "clusterops/drift", f"2 of 2 clusters drifted: {stage.name}/a, {stage.name}/c (drifted)")
+    assert stage.repository.verdict(head, "clusterops/drift") == "failure"
+    until("the report", lambda: json.loads(report.read_text())["summary"]["drifted"] == 2)
 
     assert daemon.stop() == 0
     audit = stage.audit()
