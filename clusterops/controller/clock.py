@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -28,6 +28,21 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+@dataclass(slots=True)
+class Turnstile:
+    """Lets those who wake at the same moment go on one by one.
+
+    A thousand targets that go on together hold the loop for seconds, and the Lease is not renewed meanwhile.
+    """
+
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+
+    async def passed(self) -> None:
+        """Returns in another turn of the loop for each caller."""
+        async with self._gate:
+            await asyncio.sleep(0)
+
+
 AT_EVERY_TICK: Final = 50
 """Targets that may wait before ticks get longer: looking at 50 takes 50 ms of CPU, a tenth of a tick."""
 
@@ -43,6 +58,7 @@ class Ticks:
     clock: Clock
     every_s: float
     waiting: int = 0
+    _turnstile: Turnstile = field(default_factory=Turnstile)
 
     @contextmanager
     def one_more(self) -> Iterator[None]:
@@ -64,3 +80,4 @@ class Ticks:
         now_s = self.clock.boottime_s()
         end_s = math.ceil((now_s + seconds) / tick_s) * tick_s
         await self.clock.sleep(end_s - now_s)
+        await self._turnstile.passed()

@@ -98,7 +98,9 @@ class Commit:
 
     @property
     def finished(self) -> bool:
-        return not self._tidying and self.works.keys() <= self.outcomes.keys() | self.superseded.keys()
+        if self._tidying or len(self.outcomes) + len(self.superseded) < len(self.works):
+            return False
+        return self.works.keys() <= self.outcomes.keys() | self.superseded.keys()
 
     def settled(self, name: str) -> bool:
         outcome = self.outcomes.get(name)
@@ -114,6 +116,8 @@ class Commit:
     @property
     def applied(self) -> bool:
         """Whether every target is past its apply, one way or the other."""
+        if len(self.under_way) + len(self.outcomes) + len(self.superseded) < len(self.works):
+            return False
         past = {name for name, outcome in self.under_way.items() if outcome.report is not None}
         return self.works.keys() <= past | self.outcomes.keys() | self.superseded.keys()
 

@@ -39,7 +39,7 @@ async def plan_target(
     work: Work, doors: Doors, rendered: RenderedSet, record: Record, coming: Mapping[ObjectKey, Manifest]
 ) -> Plan:
     """Reads what the target has and had, dry-runs what may differ, looks around it where that matters, and plans."""
-    live = await _read(doors.cluster, rendered, record)
+    live = await _read(doors, rendered, record)
     record.refuse_suspended()
     plan = await _plan(work, doors, live, rendered=rendered, record=record, coming=coming)
     dear = frozenset() if work.healing.every else healed_with_machines(plan, work.healing)
@@ -92,10 +92,11 @@ async def _plan(
     return replace(plan, warnings=(*_of_render(rendered), *plan.warnings))
 
 
-async def _read(cluster: Cluster, rendered: RenderedSet, record: Record) -> LiveSet:
+async def _read(doors: Doors, rendered: RenderedSet, record: Record) -> LiveSet:
     """What git wants, what the inventory holds, and whatever these lead to; and the FleetTarget once more."""
-    inventory = record.inventory
+    cluster, inventory = doors.cluster, record.inventory
     live = await cluster.read(sorted({*rendered.keys, *inventory.keys, *record.keys}))
+    await doors.planners.passed()
     record.refreshed(live)
     for _ in range(ROUNDS):
         more = also_read(rendered, live, inventory)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from clusterops.controller.clock import Ticks
+from clusterops.controller.clock import Ticks, Turnstile
 from clusterops.controller.records import Records
 from clusterops.model.deletion import DeletionKey, Permits
 from clusterops.model.drift import NO_HEALING, Healing
@@ -71,6 +71,8 @@ class Doors:
     metrics: Metrics
     slots: asyncio.Semaphore
     concurrency: int = 16
+    planners: Turnstile = field(default_factory=Turnstile)
+    """Before each plan is made: all targets of a commit are read together."""
 
 
 class CommitView(Protocol):
