@@ -116,7 +116,7 @@ def _steps(value: Sequence[Any], tree: Tree | None) -> list[str] | None:
         return _conventional_steps(value)
     names = _key_names(tree)
     if names and all(isinstance(item, Mapping) for item in value):
-        return [_key_step(item, names) for item in value]
+        return [_known_step(item, names, tree) for item in value]
     if any(step.startswith("v:") for step in tree):
         return [f"v:{canonical_json(item).decode()}" for item in value]
     return None
@@ -127,6 +127,18 @@ def _key_names(tree: Tree) -> tuple[str, ...]:
         if step.startswith("k:"):
             return tuple(sorted(json.loads(step[2:])))
     return ()
+
+
+def _known_step(item: Mapping[str, Any], names: Sequence[str], tree: Tree) -> str:
+    """As the tree calls the item. Git may leave a key to its default (a port's protocol): if only one item fits, it is
+    that.
+    """
+    mine = {name: item[name] for name in names if name in item}
+    if len(mine) < len(names):
+        known = (json.loads(step[2:]) for step in tree if step.startswith("k:"))
+        fitting = [keys for keys in known if mine.items() <= keys.items()]
+        mine = fitting[0] if len(fitting) == 1 else mine
+    return f"k:{canonical_json(mine).decode()}"
 
 
 def _key_step(item: Mapping[str, Any], names: Sequence[str]) -> str:
