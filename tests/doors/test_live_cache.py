@@ -362,7 +362,7 @@ async def test_a_definition_comes_changes_its_versions_and_goes(apiserver: Sandb
         assert changes.told == [key]
         assert cache.peek(key) is None
         async with asyncio.timeout(120):
-            while (await cache.read([key]))[key] != Absent(key=key, kind_served=False):
+            while (await cache.read([key]))[key] != Absent(key=key, kind_served=False):  # noqa: ASYNC110 - a server's state
                 await asyncio.sleep(0.1)
         await changes.stop()
 
