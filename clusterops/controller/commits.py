@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Final
 
 from clusterops.controller.judging import Count, Judged, judge_counting, judge_now
 from clusterops.controller.work import Work
@@ -23,6 +24,9 @@ from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Stage
 from clusterops.model.revision import Revision
 from clusterops.plan.budgets import needs
+
+GATHER_S: Final = 0.001
+"""For each target of a commit: how long the second judging waits for others, as it costs half of that for each."""
 
 
 async def _nothing_counted(fleet: Fleet, asked: Iterable[Need]) -> Census:
@@ -61,6 +65,9 @@ class Commit:
     weights: tuple[Weight, ...] = ()
     """What it spends of its budgets, once judged."""
     _judging: asyncio.Task[None] | None = None
+    _again: asyncio.Task[dict[str, Problem] | Problem] | None = None
+    _returned: set[str] = field(default_factory=set)
+    """Targets that wait for that second judging."""
     _begun: set[str] = field(default_factory=set)
     _tidying: set[str] = field(default_factory=set)
     _taken_over: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -229,13 +236,26 @@ class Commit:
         self._judged_as(judged)
 
     async def _judge_again(self, name: str) -> Problem | None:
-        """One target after a retry, beside all others of the commit: budgets are not to be spent piece by piece."""
-        drafts = {each: draft for each, draft in self.drafts.items() if each not in self.superseded or each == name}
+        """A target after a retry, beside all others of the commit: budgets are not to be spent piece by piece.
+
+        Those that come back at about the same time, as after an outage, are judged together.
+        """
+        self._returned.add(name)
+        if self._again is None:
+            self._again = asyncio.create_task(self._gather_and_judge(), name=f"judge-again:{self.revision.short}")
+        stopped = await asyncio.shield(self._again)
+        return stopped if isinstance(stopped, Problem) else stopped.get(name)
+
+    async def _gather_and_judge(self) -> dict[str, Problem] | Problem:
+        await asyncio.sleep(len(self.works) * GATHER_S)
+        self._again, returned, self._returned = None, self._returned, set()
+        left_out = self.superseded.keys() - returned
+        drafts = {each: draft for each, draft in self.drafts.items() if each not in left_out}
         try:
             stopped, self.weights = await judge_counting(self.fleet, drafts, self.owners(), self.count, self._today)
         except ClusterOpsError as error:
             return Problem.of(error)
-        return stopped.get(name)
+        return stopped
 
     def _judged_as(self, judged: Judged) -> None:
         self._stopped, self.weights = judged

@@ -128,6 +128,8 @@ def _spent(fleet: Fleet, drafts: Mapping[str, Outcome]) -> dict[str, dict[str, S
             if not change.writes:
                 continue
             for region, one in _of_change(change, region_of(name), homes):
+                if not any(map(one.of, Budget)):
+                    continue
                 for place in {region, FLEET}:
                     spent.setdefault(place, {}).setdefault(name, Spending()).add(one)
     return spent
