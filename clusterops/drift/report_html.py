@@ -22,6 +22,7 @@ from clusterops.drift.report_words import (
     doubtful,
     drifting,
     heal_command,
+    told_fields,
     value_text,
 )
 from clusterops.model.drift import (
@@ -95,7 +96,7 @@ def _decisions(report: DriftReport) -> Iterator[Html]:
 
 def _decision_rows(target: str, drifted: DriftedObject, now: datetime) -> Iterator[Html]:
     commands = [command for command in (adopt_command(target, drifted), heal_command(target, drifted)) if command]
-    span = max(1, len(drifted.fields))
+    span = max(1, len(told_fields(drifted)))
     first: tuple[Html, ...] = (element("td", breakable(target), rowspan=span), _object_cell(drifted, span))
     told = element("td", *(element("code", breakable(command)) for command in commands), rowspan=span, class_="any")
     last: tuple[Html, ...] = (_cost_cell(drifted, span), told)
@@ -126,7 +127,7 @@ def _field_cells(drifted: DriftedObject, now: datetime) -> Iterator[tuple[Html, 
     if not drifted.fields:
         cells = (element("td", cell) for cell in (what, "", "", _author_words(drifted.author)))
         yield (*cells, _since_cell(drifted.seen_at, now))
-    for field in drifted.fields:
+    for field in told_fields(drifted):
         place = element("td", element("code", breakable(field.pointer)), f" ({what})" if what else "", class_="any")
         values = (element("td", element("code", value_text(value)), class_="any") for value in (field.git, field.live))
         who = element("td", _who(field) or _author_words(drifted.author))
@@ -201,7 +202,7 @@ def _cluster(target: TargetDrift, now: datetime) -> Html:
 
 
 def _object_rows(drifted: DriftedObject, now: datetime) -> Iterator[Html]:
-    span = max(1, len(drifted.fields))
+    span = max(1, len(told_fields(drifted)))
     first: tuple[Html, ...] = (_object_cell(drifted, span),)
     last: tuple[Html, ...] = (element("td", str(drifted.remedy), rowspan=span), _cost_cell(drifted, span))
     for cells in _field_cells(drifted, now):

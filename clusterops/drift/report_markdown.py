@@ -19,6 +19,7 @@ from clusterops.drift.report_words import (
     seen_words,
     size_words,
     state_words,
+    told_fields,
     value_text,
     who_words,
 )
@@ -60,7 +61,7 @@ def _table(rows: list[str]) -> Iterator[str]:
 def _rows(target: str, drifted: DriftedObject, now: datetime) -> Iterator[str]:
     """The remedy stands with the first field."""
     name, told = f"**{_text(target)}**", f"{drifted.remedy}: {outcome_words(drifted)}".removesuffix(": ")
-    for field in drifted.fields or (None,):
+    for field in told_fields(drifted) or (None,):
         cells = (name, _text(object_name(drifted.key)), *_field_cells(drifted, field, now), _text(told))
         yield f"| {' | '.join(cells)} |"
         name, told = "", ""
@@ -71,7 +72,7 @@ def _field_cells(drifted: DriftedObject, field: DriftedField | None, now: dateti
     if field is None:
         return (what, "", "", _text(seen_words(drifted, now)))
     place = _text(field.pointer) + (f" ({what})" if what else "")
-    who = who_words(field, now) or seen_words(drifted, now)
+    who = who_words(field, drifted, now) or seen_words(drifted, now)
     return (place, _text(value_text(field.git)), _text(value_text(field.live)), _text(who))
 
 

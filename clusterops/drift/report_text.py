@@ -20,10 +20,11 @@ from clusterops.drift.report_words import (
     short_pointer,
     size_words,
     state_words,
+    told_fields,
     value_text,
     who_words,
 )
-from clusterops.model.drift import Departed, DriftedField, DriftedObject, DriftReport, TargetDrift
+from clusterops.model.drift import Departed, DriftedField, DriftedObject, DriftReport, Remedy, TargetDrift
 
 _TARGET_WIDTH: Final = 18
 _FIELD_WIDTH: Final = 69
@@ -64,17 +65,14 @@ def _object_rows(drifted: DriftedObject, now: datetime) -> Iterator[str]:
     if drifted.what is not Departed.CHANGED:
         yield f"{name}  {HAPPENED[drifted.what]}"
         name = " " * len(name)
-    authors = [(who, list(fields)) for who, fields in groupby(drifted.fields, lambda field: _author(field, now))]
-    for who, fields in authors or [("", [])]:
-        for field in fields:
+    fields = told_fields(drifted)
+    authors = [(who, list(group)) for who, group in groupby(fields, lambda field: who_words(field, drifted, now))]
+    for who, group in authors or [("", [])]:
+        for field in group:
             yield _field_row(name, field, drifted.what)
             name = " " * len(name)
         yield f"{(who or seen_words(drifted, now)).ljust(_WHO_WIDTH - 2)}  {told}".rstrip()
         told = ""
-
-
-def _author(field: DriftedField, now: datetime) -> str:
-    return who_words(field, now)
 
 
 def _field_row(name: str, field: DriftedField, what: Departed) -> str:
@@ -86,7 +84,8 @@ def _field_row(name: str, field: DriftedField, what: Departed) -> str:
 
 def _hints(report: DriftReport) -> Iterator[str]:
     found = [(target.target, drifted) for target in drifting(report) for drifted in target.drifted]
-    if adopt := next((command for each in found if (command := adopt_command(*each))), ""):
+    open_ = sorted(found, key=lambda each: each[1].remedy is Remedy.LEAVE)
+    if adopt := next((command for each in open_ if (command := adopt_command(*each))), ""):
         yield f"To take a live value into git: `{adopt}` (edits the file that sets it)"
     if heal := next((command for each in _dearest(found) if (command := heal_command(*each))), ""):
         yield f"To put git back now: `{heal}` (shows the machines and asks; obeys budgets and windows)"

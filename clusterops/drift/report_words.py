@@ -124,11 +124,21 @@ def age_text(at: datetime, now: datetime) -> str:
     return f"{seconds} s"
 
 
-def who_words(field: DriftedField, now: datetime) -> str:
-    """``kubectl-scale, Update, 2 h ago (person)``; "" where nobody owns the field now."""
+def told_fields(drifted: DriftedObject) -> tuple[DriftedField, ...]:
+    """Without those of a changed object that have git's value: the keys of an item of a list that is another one."""
+    fields = drifted.fields
+    differing = tuple(each for each in fields if type(each.git) is not type(each.live) or each.git != each.live)
+    return differing if differing and drifted.what is Departed.CHANGED else fields
+
+
+def who_words(field: DriftedField, drifted: DriftedObject, now: datetime) -> str:
+    """``kubectl-scale, Update, 2 h ago (person)``; "" where nobody owns the field now.
+
+    A change through the scale subresource has no time on the server: then it is when it was seen.
+    """
     if not field.manager:
         return ""
-    ago = f"{age_text(field.changed_at, now)} ago" if field.changed_at else ""
+    ago = f"{age_text(field.changed_at, now)} ago" if field.changed_at else _seen(drifted, now)
     of = AUTHORS[field.author] + (f": {field.user}" if field.user else "")
     return ", ".join(part for part in (field.manager, field.operation, ago) if part) + f" ({of})"
 
@@ -136,7 +146,13 @@ def who_words(field: DriftedField, now: datetime) -> str:
 def seen_words(drifted: DriftedObject, now: datetime) -> str:
     """``author unknown, seen 6 min ago``: after a delete nobody is named."""
     by = "author unknown" if drifted.author is Author.UNKNOWN else AUTHORS[drifted.author]
-    return by + (f", seen {age_text(drifted.seen_at, now)} ago" if drifted.seen_at else "")
+    return ", ".join(part for part in (by, _seen(drifted, now)) if part)
+
+
+def _seen(drifted: DriftedObject, now: datetime) -> str:
+    if drifted.seen_at is None:
+        return ""
+    return f"seen {age_text(drifted.seen_at, now)} ago" if drifted.seen_at < now else "first seen now"
 
 
 def cost_words(drifted: DriftedObject) -> str:
@@ -163,7 +179,7 @@ def adopt_command(target: str, drifted: DriftedObject) -> str:
     """For the first field that git can be given the live value of; "" where there is none."""
     if drifted.what is not Departed.CHANGED or drifted.key.is_secret:
         return ""
-    found = next((each for each in drifted.fields if MISSING not in (each.git, each.live)), None)
+    found = next((each for each in told_fields(drifted) if MISSING not in (each.git, each.live)), None)
     asked = (target, f"{drifted.key.kind}/{drifted.key.name}", found.pointer) if found else ()
     return f"clusterops drift adopt {shlex.join(asked)}" if asked else ""
 

@@ -107,6 +107,7 @@ def every_kind() -> DriftReport:
             field_of("/data/a", "1", "2", changed_at=ago(seconds=12), user="ada@example.org"),
             field_of("/data/b", "x\ny", "", changed_at=ago(seconds=12), user="ada@example.org"),
             field_of("/data/c", "kept", MISSING, ""),
+            field_of("/data/list/0/name", "same", "same"),
             field_of("/data/d", {"k": [1, None]}, True, "tilt", author=Author.UNKNOWN),
         ),
         remedy=Remedy.HOLD,
@@ -123,9 +124,11 @@ def every_kind() -> DriftReport:
     replaced = DriftedObject(
         key=key("MachineDeployment", "billing-batch"),
         what=Departed.REPLACED,
+        fields=(field_of("/spec/replicas", 3, 1, "kubectl", changed_at=None),),
         remedy=Remedy.ASK,
         unknown_cost=True,
         why="another uid",
+        seen_at=NOW,
     )
     foreign = DriftedObject(
         key=key("MachineHealthCheck", "billing"),
