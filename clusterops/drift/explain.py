@@ -111,6 +111,8 @@ def _by_fields(
 ) -> DriftedObject | None:
     places, found = Places.of(row, seen), departure(held, seen)
     changed = _changed(row, _part(held, found.changed | found.lost), places, owners)
+    if not changed and row.action is not Action.UNCHANGED:
+        changed = _untold(_part(held, found.changed), places, owners)
     if changed:
         return replace(priced, fields=changed, author=author_among(changed))
     lost = _lost(_part(held, found.lost), seen, owners)
@@ -129,6 +131,15 @@ def _changed(row: Change, departs: Sketch, places: Places, owners: Writers) -> t
     placed = ((change, places.paths(change)) for change in told if change.after is not MISSING)
     return tuple(
         _field(change, paths, places, owners) for change, paths in placed if any(departs.knows(path) for path in paths)
+    )
+
+
+def _untold(departs: Sketch, places: Places, owners: Writers) -> tuple[DriftedField, ...]:
+    """What a row that is refused, or that only follows a template, does not list: git and live leaf by leaf."""
+    return tuple(
+        _field(change, frozenset({path}), places, owners)
+        for path, change in places.differences()
+        if departs.knows(path)
     )
 
 

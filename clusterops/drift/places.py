@@ -5,7 +5,7 @@ A row's pointers carry the list indexes of the body that they were told from, wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +13,15 @@ from clusterops.model.bodies import comparable, same
 from clusterops.model.key import ObjectKey
 from clusterops.model.leaves import Leaf, Path, leaves
 from clusterops.model.live import LiveObject
-from clusterops.model.plan import Change, FieldChange
-from clusterops.model.secret import is_sensitive
+from clusterops.model.plan import MISSING, Change, FieldChange
+from clusterops.model.secret import MASK, is_sensitive
 
 Leaves = Mapping[Path, Leaf]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """The leaves of one object as git has it, is sent, and lives; lists addressed by convention alone."""
+    """The leaves of one object as git has it and, last, as it is sent, and as it lives; lists by convention."""
 
     key: ObjectKey
     git: tuple[Leaves, ...]
@@ -43,6 +43,16 @@ class Places:
     def live_pointers(self, paths: Iterable[Path]) -> tuple[str, ...]:
         """Where these leaves are in the live object; those that are gone have no place."""
         return tuple(self.live[path].pointer for path in paths if path in self.live)
+
+    def differences(self) -> Iterator[tuple[Path, FieldChange]]:
+        """Leaves that git sends and that live otherwise, as a row would tell them, secrets masked."""
+        for path, leaf in (self.git[-1] if self.git else {}).items():
+            there = self.live.get(path)
+            before = MISSING if there is None else there.value
+            if before is MISSING or not same(before, leaf.value):
+                hidden = self.is_sensitive(leaf.pointer)
+                git, live = (MASK if hidden and one is not MISSING else one for one in (leaf.value, before))
+                yield path, FieldChange(pointer=leaf.pointer, before=live, after=git)
 
     def is_sensitive(self, pointer: str) -> bool:
         return is_sensitive(self.key, pointer)

@@ -73,6 +73,25 @@ def test_a_deleted_cluster_is_not_to_be_made_again() -> None:
     assert (one.remedy, one.why) == (Remedy.LEAVE, "was deleted outside git; a Cluster is never recreated unasked")
 
 
+def test_a_pool_that_was_pointed_at_another_template_is_told_although_its_row_only_follows() -> None:
+    world = World()
+
+    def point(raw: dict[str, Any]) -> None:
+        raw["spec"]["template"]["spec"]["infrastructureRef"]["name"] = "of-a-person"
+
+    world.cluster.edit(world.key("MachineDeployment"), point, manager="kubectl-edit")
+    (field,) = world.drifted().fields
+    assert (field.git, field.live, field.manager) == ("alpha-general", "of-a-person", "kubectl-edit")
+
+
+def test_a_row_that_is_refused_is_told_with_the_reason() -> None:
+    world = World()
+    world.set("KubeadmControlPlane", "spec", version="v1.34.0")
+    one = world.drifted()
+    assert [(field.git, field.live) for field in one.fields] == [("v1.33.4", "v1.34.0")]
+    assert (one.remedy, one.why) == (Remedy.LEAVE, "refused: /spec/version v1.34.0 -> v1.33.4 goes down")
+
+
 def test_an_object_that_git_dropped_is_no_drift() -> None:
     world = World()
     world.set("ConfigMap", "data", text="by hand")
