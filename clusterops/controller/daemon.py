@@ -445,6 +445,10 @@ class Daemon:
             return latest.works.get(name) if latest is not None else None
         return self._head_work(name)
 
+    def is_gone(self, name: str) -> bool:
+        """Drift of what git no longer has is nobody's."""
+        return self._fleet is not None and not self._fleet.problems and name not in self._mine(self._fleet)
+
     def rules_for(self, target: Target) -> Rules:
         assert self._fleet is not None
         return Rules.of(self._fleet.file, target)

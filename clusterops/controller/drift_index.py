@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -70,5 +70,14 @@ def followed(entry: Entry, *, fleet: str) -> Followed:
     )
 
 
-def same_kind(kinds: Iterable[Followed]) -> frozenset[tuple[str, str]]:
-    return frozenset((kind.group, kind.kind) for kind in kinds)
+def measures_alike(before: Inventory, now: Inventory) -> bool:
+    """Whether the same live objects depart from both, in the same way. O(fields), most often by identity."""
+    if before is now:
+        return True
+    return before.keys == now.keys and all(
+        _measure(before.entries[key]) == _measure(now.entries[key]) for key in now.keys
+    )
+
+
+def _measure(entry: Entry) -> tuple[object, ...]:
+    return entry.uid, entry.state, entry.api_version, entry.held

@@ -44,7 +44,8 @@ class Telling:
     """Put back, and not told yet."""
     _out_since: dict[str, datetime] = field(default_factory=dict)
     """Targets that are not in sync, and since when that is known."""
-    _regions: set[str] = field(default_factory=set)
+    _counting: dict[str, set[str]] = field(default_factory=dict)
+    """Of each region, the targets of which something is drifted or ignored."""
 
     def restored(self, stored: StoredTarget) -> TargetDrift:
         """What an earlier process wrote down; it told of it, too."""
@@ -108,10 +109,10 @@ class Telling:
 
     def forgotten(self, target: str) -> None:
         """It is nobody's any more."""
-        self.drifts.pop(target, None)
-        self._out_since.pop(target, None)
-        self._count(region_of(target))
-        self.moved.set()
+        if self.drifts.pop(target, None) is not None:
+            self._out_since.pop(target, None)
+            self._count(target, counts=False)
+            self.moved.set()
 
     def _note(self, now: TargetDrift) -> None:
         self.drifts[now.target] = now
@@ -119,27 +120,28 @@ class Telling:
             self._out_since.pop(now.target, None)
         else:
             self._out_since.setdefault(now.target, _first_seen(now) or self.records.clock.now())
-        self._count(region_of(now.target))
+        self._count(now.target, counts=bool(now.drifted or now.ignored))
         self.moved.set()
 
-    def _count(self, region: str) -> None:
-        """Of one region: O(targets that are not in sync, or ignore something)."""
-        mine = [drift for name, drift in self.drifts.items() if region_of(name) == region and _counts(drift)]
+    def _count(self, target: str, *, counts: bool) -> None:
+        """Of its region: O(targets that are out of sync, or ignore something)."""
+        region = region_of(target)
+        new = region not in self._counting
+        names = self._counting.setdefault(region, set())
+        if not (new or counts or target in names):
+            return
+        (names.add if counts else names.discard)(target)
+        mine = [self.drifts[name] for name in names]
         drifted = Counter(one.author for drift in mine for one in drift.drifted)
         for author in Author:
             self.metrics.drift_objects.labels(region=region, **{"class": str(author)}).set(drifted[author])
         self.metrics.drift_ignored.labels(region=region).set(sum(len(drift.ignored) for drift in mine))
-        if region not in self._regions:
-            self._regions.add(region)
+        if new:
             self.metrics.seconds_since_in_sync.labels(region=region).set_function(partial(self._seconds, region))
 
     def _seconds(self, region: str) -> float:
         since = [at for name, at in self._out_since.items() if region_of(name) == region]
         return max(0.0, (self.records.clock.now() - min(since)).total_seconds()) if since else 0.0
-
-
-def _counts(drift: TargetDrift) -> bool:
-    return bool(drift.drifted or drift.ignored)
 
 
 def _first_seen(drift: TargetDrift) -> datetime | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from clusterops.capi.kinds import is_capi
-from clusterops.controller.drift_index import Index
+from clusterops.controller.drift_index import Index, measures_alike
 from clusterops.controller.drift_look import Looked, Rules, Seen, look
 from clusterops.controller.drift_telling import Telling
 from clusterops.controller.schedule import Schedule
@@ -45,6 +45,9 @@ class Healer(Protocol):
     def work_on(self, name: str) -> Work | None:
         """The target as the branch's head has it; None where it is gone from git, or nobody knows at the moment."""
 
+    def is_gone(self, name: str) -> bool:
+        """Whether git certainly has it no more."""
+
     def rules_for(self, target: Target) -> Rules:
         """What git says of drift in it."""
 
@@ -66,6 +69,8 @@ class Drifting:
     _index: Index = field(default_factory=Index)
     _known: dict[str, Mapping[ObjectKey, Departing]] = field(default_factory=dict)
     """What the last look at a target was about; one that was never looked at departs nowhere."""
+    _measured: dict[str, Inventory | None] = field(default_factory=dict)
+    """Whose kinds are followed, and what was compared last."""
     _extras: dict[str, set[ObjectKey]] = field(default_factory=dict)
     _tried: dict[str, Mapping[ObjectKey, Departing]] = field(default_factory=dict)
     """What was to be healed, as it departed then."""
@@ -103,10 +108,18 @@ class Drifting:
             await self._looks.drain(0)
 
     def remembered(self, target: str) -> None:
-        """Its inventory may be another one, or an apply of it has ended."""
+        """Its inventory may be another one: where it measures as before, nothing departs that did not."""
+        inventory, before = self.doors.records.inventory_of(target), self._measured.get(target)
+        if inventory is not None and before is not None and measures_alike(before, inventory):
+            return
         self._take(target)
         if not self.doors.records.is_applying(target):
             self._compare(target)
+
+    def rested(self, target: str) -> None:
+        """An apply of it has ended: what came meanwhile is compared with what it left."""
+        self._take(target)
+        self._compare(target)
 
     def applied(self, target: str, report: ApplyReport) -> None:
         """Counts what was asked to be healed and is."""
@@ -144,6 +157,7 @@ class Drifting:
         """Follows the kinds that it has now, and lets go of what it has given up."""
         records = self.doors.records
         inventory = records.inventory_of(name)
+        self._measured[name] = inventory
         for key in self._index.take(name, inventory, fleet=records.fleet):
             self._stray(key)
         if inventory is None:
@@ -242,6 +256,8 @@ class Drifting:
 
     async def _look_now(self, name: str) -> bool:
         inventory, work = self.doors.records.inventory_of(name), self.healer.work_on(name)
+        if self.healer.is_gone(name):
+            self.telling.forgotten(name)
         if inventory is None or work is None or self.doors.records.is_applying(name):
             return False
         before = self.telling.drifts.get(name, TargetDrift(target=name))

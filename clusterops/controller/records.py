@@ -55,10 +55,13 @@ class Audience(Protocol):
     """Who compares live objects with what is remembered of them."""
 
     def remembered(self, target: str) -> None:
-        """Its inventory may be another one, or an apply of it has ended."""
+        """Its inventory may be another one."""
 
     def applied(self, target: str, report: ApplyReport) -> None:
-        """Called before ``remembered``."""
+        """What was written, as soon as the inventory has it."""
+
+    def rested(self, target: str) -> None:
+        """Nothing of it is being written any more."""
 
 
 @dataclass(slots=True)
@@ -238,7 +241,8 @@ class Records:
             yield
         finally:
             self._applying.discard(name)
-            self._tell(name)
+            if self.audience is not None:
+                self.audience.rested(name)
 
     def noted(self, name: str, inventory: Inventory, report: ApplyReport) -> None:
         """After an apply, before it is written."""
