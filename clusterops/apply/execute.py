@@ -98,13 +98,19 @@ class _Run:
         """Puts the row of a change that writes nothing, by itself or because of what came before."""
         if change.action is Action.UNCHANGED:
             return self._put(self._row(change, Result.SKIPPED, held=_found(change)))
-        if change.stands:
-            return self._put(self._row(change, Result.SKIPPED))
+        if change.action is Action.LEAVE:
+            return self._leave(change)
         reason = change.reason if not change.writes else self._obstacle(change)
         if reason is None and change.writes:
             return False
         self.blocked.add(change.key)
         return self._put(self._row(change, Result.SKIPPED, problem=reason))
+
+    def _leave(self, change: Change) -> bool:
+        """Drift fails nothing; on what is gone nothing can be built."""
+        if not change.stands:
+            self.blocked.add(change.key)
+        return self._put(self._row(change, Result.SKIPPED))
 
     def _obstacle(self, change: Change) -> Problem | None:
         if self.failed:

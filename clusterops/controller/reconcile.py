@@ -195,7 +195,7 @@ async def _watch_health(
     assert outcome.plan is not None
     return await wait_settled(
         doors.cluster,
-        tuple(change.key for change in outcome.plan.changes if change.desired is not None),
+        outcome.plan.present,
         deadline_s=work.settle_timeout_s,
         clock=doors.ticks,
         on_change=on_change,

@@ -148,5 +148,11 @@ class Plan:
         held = (change for change in self.changes if change.action is Action.HOLD and change.desired is not None)
         return tuple(change.reason for change in held if change.reason is not None)
 
+    @property
+    def present(self) -> tuple[ObjectKey, ...]:
+        """What git wants and is there once the plan is carried out, in order: drift may leave objects deleted."""
+        wanted = (change for change in self.changes if change.desired is not None)
+        return tuple(one.key for one in wanted if one.action is not Action.LEAVE or one.live is not None)
+
     def count(self, action: Action) -> int:
         return sum(change.action is action for change in self.changes)

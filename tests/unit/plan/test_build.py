@@ -14,6 +14,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveSet
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
+from clusterops.model.report import ApplyReport
 from clusterops.plan import build_plan, may_differ, plan_to_json, plan_to_text, prepare, summarise
 from clusterops.telemetry import build_logger
 from tests.fleet_objects import MemoryStore, body, cluster_bodies, read_and_plan, rendered, target
@@ -35,7 +36,7 @@ class World:
     def plan(self, bodies: Bodies, *, inputs: str = "tree", healing: Healing = NO_HEALING) -> Plan:
         return asyncio.run(read_and_plan(self.cluster, bodies, self.inventory, inputs=inputs, healing=healing))
 
-    def apply(self, bodies: Bodies, *, healing: Healing = NO_HEALING) -> None:
+    def apply(self, bodies: Bodies, *, healing: Healing = NO_HEALING) -> ApplyReport:
         store = MemoryStore(self.inventory)
         logger = build_logger(level="critical")
         work = apply_plan(
@@ -43,6 +44,7 @@ class World:
         )
         report = asyncio.run(work)
         self.inventory = store.inventory.narrowed(report, revision="c1")
+        return report
 
     def key(self, kind: str) -> ObjectKey:
         return next(key for key in sorted(self.cluster.objects) if key.kind == kind)
@@ -350,3 +352,13 @@ def test_healed_fields_are_told_apart_and_counted() -> None:
     assert summarise(plan).endswith("heals 1 field changed outside git; 1 to update; 1 drifted, only reported")
     assert "/data/text  by hand -> hello  (heals drift)" in plan_to_text(plan)
     assert "/data/more  (none) -> of git\n" in plan_to_text(plan)
+
+
+def test_a_deleted_object_that_is_only_reported_fails_no_commit_and_is_not_waited_for() -> None:
+    world = World(cluster_bodies())
+    gone = world.key("MachineHealthCheck")
+    del world.cluster.objects[gone]
+    plan = world.plan(cluster_bodies(workers=3))
+    assert gone not in plan.present
+    assert world.apply(cluster_bodies(workers=3)).problems == ()
+    assert gone in world.inventory.entries
