@@ -75,13 +75,14 @@ class Requests:
                 self._target(daemon, event.object)
 
     def _target(self, daemon: Asked, live: LiveObject) -> None:
+        spec: Mapping[str, Any] = live.body.get("spec") or {}
+        name = str(spec.get("target") or "")
         try:
-            self.records.learn(stored_target(live))
+            if not self._is_known(name, live):
+                self.records.learn(stored_target(live))
         except ClusterOpsError as error:
             self.logger.warning("record not understood", object=live.key.label, code=error.code, error=str(error))
             return
-        spec: Mapping[str, Any] = live.body.get("spec") or {}
-        name = str(spec.get("target") or "")
         now = (bool(spec.get("suspend")), live.annotations.get(ASKED_ANNOTATION, ""))
         before = self._seen.get(name)
         self._seen[name] = now
@@ -91,6 +92,11 @@ class Requests:
         resumed = before[0] and not now[0]
         if resumed or (before[1] != now[1] and not now[0]):
             daemon.asked(name)
+
+    def _is_known(self, name: str, live: LiveObject) -> bool:
+        """Our own write, most often: nothing is to be parsed."""
+        known = self.records.known.get(name)
+        return known is not None and (known.uid, known.resource_version) == (live.uid, live.resource_version)
 
     def _heal(self, daemon: Asked, name: str, wish: str) -> None:
         """Also one that an earlier process did not come to: it stands until it is answered."""
