@@ -219,8 +219,7 @@ async def _heal(settings: Settings, local: LocalFleet, name: str, *, yes: bool, 
         with busy("putting git back"):
             answer, outcome = await put_back(hands, asked, proposal.plan)
         problem = outcome.problem if outcome is not None else None
-        told = answer or (f"{proposal.target}: put back" if problem is None else f"{proposal.target}: not put back")
-        return _say_healed({**body, "done": problem is None, "answer": told}, problem, output, local)
+        return _say_healed({**body, "done": problem is None, "answer": answer}, problem, output, local)
 
 
 def _agree(target: str, *, yes: bool, output: Output) -> None:

@@ -13,7 +13,7 @@ from clusterops.errors import TerminalError
 from clusterops.model.drift import Healing
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem, Retry
-from clusterops.model.report import Outcome
+from clusterops.model.report import Outcome, Result
 from clusterops.model.windows import Windows
 from clusterops.plan import plan_to_json, plan_to_text
 
@@ -68,7 +68,7 @@ async def propose(hands: Hands, local: LocalFleet, name: str) -> tuple[Asked, Pr
 
 
 async def put_back(hands: Hands, asked: Asked, plan: Plan) -> tuple[str, Outcome | None]:
-    """Asks the daemon that leads, and gives its answer; where none does, applies that very plan by hand."""
+    """Asks the daemon that leads; where none does, applies that very plan by hand. What was said or done, in words."""
     recorded = (await hands.wishes.recorded()).get(plan.target)
     if recorded is not None:
         try:
@@ -76,8 +76,10 @@ async def put_back(hands: Hands, asked: Asked, plan: Plan) -> tuple[str, Outcome
         except TerminalError as error:
             if error.code != "no-daemon":
                 raise
-    outcomes = await hands.apply(replace(asked, only_plan=plan.id))
-    return "", outcomes[plan.target]
+    outcome = (await hands.apply(replace(asked, only_plan=plan.id)))[plan.target]
+    done = outcome.report.count(Result.APPLIED) if outcome.report else 0
+    objects = f"{done} object{'s' * (done != 1)} put back" if done else "nothing was put back"
+    return f"{plan.target}: {objects}", outcome
 
 
 def _windowed(hands: Hands, local: LocalFleet, target: str) -> tuple[Problem | None, str]:

@@ -112,8 +112,9 @@ def _object_cell(drifted: DriftedObject, span: int) -> Html:
 def _cost_cell(drifted: DriftedObject, span: int) -> Html:
     """Machines stand out."""
     cost = "" if drifted.remedy is Remedy.LEAVE else cost_words(drifted)
-    told = element("span", cost, class_="machines") if drifted.cost or drifted.unknown_cost else cost
-    return element("td", *_separated((told, drifted.why)), rowspan=span)
+    grave = cost and (drifted.cost or drifted.unknown_cost)
+    told = element("span", cost, class_="machines") if grave else cost
+    return element("td", *_separated((told, breakable(drifted.why))), rowspan=span, class_="any why")
 
 
 def _separated(parts: Iterable[str]) -> list[str]:

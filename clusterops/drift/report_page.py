@@ -25,8 +25,8 @@ def joined(*parts: str) -> Html:
 
 
 def breakable(text: str) -> Html:
-    """May go on in the next line after a slash, and before a capital inside of a word."""
-    parts = re.split(r"(?<=/)|(?<=[a-z])(?=[A-Z])", text)
+    """May go on in the next line after a slash or a dot, and before a capital inside of a word."""
+    parts = re.split(r"(?<=[/.])|(?<=[a-z])(?=[A-Z])", text)
     return Html("<wbr>".join(escape(part) for part in parts))
 
 
@@ -73,6 +73,7 @@ th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; 
 th { color: var(--soft); font-weight: 600; white-space: nowrap; overflow-wrap: normal; }
 .whole { white-space: nowrap; }
 td.any { overflow-wrap: anywhere; min-width: 6.5em; }
+td.why { min-width: 11em; }
 code { font: .86em/1.4 ui-monospace, "DejaVu Sans Mono", monospace; background: var(--calm); padding: .05em .25em;
   border-radius: 3px; }
 td code + code { display: table; margin-top: .3rem; }

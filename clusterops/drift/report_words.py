@@ -152,7 +152,8 @@ def seen_words(drifted: DriftedObject, now: datetime) -> str:
 def _seen(drifted: DriftedObject, now: datetime) -> str:
     if drifted.seen_at is None:
         return ""
-    return f"seen {age_text(drifted.seen_at, now)} ago" if drifted.seen_at < now else "first seen now"
+    age = age_text(drifted.seen_at, now)
+    return f"seen {age} ago" if age != "0 s" else "first seen now"
 
 
 def cost_words(drifted: DriftedObject) -> str:
