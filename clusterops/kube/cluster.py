@@ -192,6 +192,10 @@ class KubeCluster:
         """What is known of the kind's versions may be out of date."""
         self._discovery.doubt(group, kind)
 
+    def deny(self, resource: Resource) -> None:
+        """A request for it met a 404."""
+        self._discovery.deny(resource)
+
     async def get(self, resource: Resource, key: ObjectKey) -> LiveObject | None:
         _check_scope(resource, key)
         try:

@@ -33,6 +33,7 @@ class Discovery:
         self._kinds: ServedKinds | None = None
         self._read_at_s = float("-inf")
         self._eager_until_s = float("-inf")
+        self._denied: set[Resource] = set()
         self._doubted_until_s: dict[tuple[str, str], float] = {}
         self._lock = asyncio.Lock()
 
@@ -42,16 +43,22 @@ class Discovery:
         self._eager_until_s = self._clock.boottime_s() + EAGER_S
 
     def doubt(self, group: str, kind: str) -> None:
-        """A watch of it was cut, or a request for it met a 404: its definition may be changing, or be gone."""
+        """A watch of it was cut: its definition may be changing. Its versions are looked at again for a while."""
         self._doubted_until_s[group, kind] = self._clock.boottime_s() + EAGER_S
+
+    def deny(self, resource: Resource) -> None:
+        """A request for it met a 404. Nothing less does: a server that has just begun tells of a few kinds only."""
+        self._denied.add(resource)
+        self._doubted_until_s[resource.group, resource.kind] = self._clock.boottime_s() + EAGER_S
 
     async def find(self, group: str, kind: str, version: str = "") -> Resource | None:
         """None when the server does not serve it. Raises what a request raises."""
         sure = self._clock.boottime_s() >= self._doubted_until_s.get((group, kind), float("-inf"))
         known = self._kinds.find(group, kind, version) if self._kinds and sure else None
-        if known is not None:
+        if known is not None and known not in self._denied:
             return known
-        return (await self._current()).find(group, kind, version)
+        found = (await self._current()).find(group, kind, version)
+        return found if found not in self._denied else None
 
     async def versions(self, group: str, kind: str) -> tuple[str, ...]:
         """``("cluster.x-k8s.io/v1beta2", …)``, the preferred one first."""
@@ -63,7 +70,9 @@ class Discovery:
             now_s = self._clock.boottime_s()
             every_s = EAGER_EVERY_S if now_s < self._eager_until_s else REFRESH_EVERY_S
             if self._kinds is None or now_s - self._read_at_s >= every_s:
-                self._kinds = await self._read()
+                found = await self._read()
+                self._denied = {one for one in self._denied if found.find(one.group, one.kind, one.version) is None}
+                self._kinds = found.beside(self._kinds, self._denied) if self._kinds else found
                 self._read_at_s = now_s
             return self._kinds
 

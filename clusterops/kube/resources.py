@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -53,6 +53,16 @@ class ServedKinds:
         for resource in resources:
             kinds.setdefault((resource.group, resource.kind), []).append(resource)
         return cls({kind: tuple(found) for kind, found in kinds.items()})
+
+    def beside(self, others: ServedKinds, left_out: Collection[Resource]) -> ServedKinds:
+        """With what only the others know, after what is known here."""
+        mine = {resource for found in self.resources.values() for resource in found}
+        return ServedKinds.of(
+            [
+                *(resource for found in self.resources.values() for resource in found),
+                *(one for found in others.resources.values() for one in found if one not in mine | set(left_out)),
+            ]
+        )
 
     def find(self, group: str, kind: str, version: str = "") -> Resource | None:
         """In the given version, else in the preferred one; None when it is not served so."""

@@ -68,7 +68,8 @@ class Rounds:
     def play(self, number: int) -> None:
         """Git changes a third of them, somebody edits another third and deletes one more; then all is as git says."""
         share = len(self.names) // 3
-        turned = self.names[number % len(self.names) :] + self.names[: number % len(self.names)]
+        first = number * share % len(self.names)
+        turned = self.names[first:] + self.names[:first]
         ours, edited, deleted = turned[:share], turned[share : 2 * share], turned[2 * share]
         for name in edited:
             self.stage.api.send(

@@ -69,6 +69,8 @@ class Source(Protocol):
 
     def doubt(self, group: str, kind: str) -> None: ...
 
+    def deny(self, resource: Resource) -> None: ...
+
 
 class Informer:
     """``on_change`` is called with each object that came, went, or changed in more than its status."""
@@ -213,6 +215,8 @@ class Informer:
         """Notes why; seconds until the next try, 0 for a backoff."""
         self._note(Problem.of(error))
         if error.code == "version-not-served":
+            if self._follower is not None:
+                self._source.deny(self._follower.resource)
             self._clear()
             return NOT_SERVED_S
         if not isinstance(error, TransientError):
