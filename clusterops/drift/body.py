@@ -28,6 +28,7 @@ VALUE_LIMIT: Final = 200
 OBJECTS_KEPT: Final = 50
 FIELDS_KEPT: Final = 20
 IGNORED_KEPT: Final = 50
+PROBLEMS_KEPT: Final = 20
 
 _Read = TypeVar("_Read")
 _Word = TypeVar("_Word", bound=StrEnum)
@@ -43,7 +44,7 @@ def drift_body(drift: TargetDrift) -> dict[str, Any]:
         objects=[_object_body(one) for one in drift.drifted[:OBJECTS_KEPT]],
         ignored=[_ignored_body(one) for one in drift.ignored[:IGNORED_KEPT]],
         left={str(author): count for author, count in drift.left.items()},
-        unknown=[problem.to_body() for problem in drift.unknown],
+        unknown=[problem.to_body() for problem in drift.unknown[:PROBLEMS_KEPT]],
         inSyncSince=_time_text(drift.in_sync_since),
         history=[_record_body(one) for one in drift.history],
     )

@@ -88,13 +88,20 @@ def _entries(document: Document, findings: Sequence[Finding]) -> Entries:
     lists = {name: document.value.get(name) for name in ("ignore", "windows")}
     return {
         name: [
-            (f"{PATH}:{document.mark((name, index)).line}", entry)
+            (_place(document, name, index, count=len(found)), entry)
             for index, entry in enumerate(found)
             if (name, index) not in faulty
         ]
         for name, found in lists.items()
         if isinstance(found, list)
     }
+
+
+def _place(document: Document, name: str, index: int, *, count: int) -> str:
+    """``fleet.yaml:25``; with the column where several entries stand in that line."""
+    mark = document.mark((name, index))
+    beside = (document.mark((name, other)).line for other in range(count) if other != index)
+    return f"{PATH}:{mark.line}:{mark.column}" if mark.line in beside else f"{PATH}:{mark.line}"
 
 
 def _build(value: Mapping[str, Any], *, entries: Entries) -> FleetFile:

@@ -477,6 +477,13 @@ def test_ignore_rules_and_windows_know_the_line_that_they_stand_in() -> None:
     assert (window.targets, window.timezone, window.source) == ("*/web", "Europe/Berlin", f"fleet.yaml:{line + 3}")
 
 
+def test_rules_that_stand_in_one_line_are_told_apart_by_their_columns() -> None:
+    rules = "ignore: [{kind: Pod, pointers: [/a]}, {kind: Pod, pointers: [/b]}]\n"
+    line = FLEET.count("\n") + 1
+    sources = [rule.source for rule in fleet_of({"fleet.yaml": f"{FLEET}{rules}"}).file.ignore]
+    assert sources == [f"fleet.yaml:{line}:10", f"fleet.yaml:{line}:39"]
+
+
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
