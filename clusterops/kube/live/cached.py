@@ -99,6 +99,19 @@ class CachedCluster:
                 return packed.unpack(key)
         return None
 
+    def stamp(self, keys: Collection[ObjectKey]) -> tuple[str, ...] | None:
+        """Their resource versions, "" of what is not there; None where that has to be asked for."""
+        found: list[str] = []
+        for key in keys:
+            informers = [each for each in self._of_kind.get((key.group, key.kind), ()) if each.answers and each.mirror]
+            if key in self._doubts or not informers:
+                return None
+            packed = [each.mirror.shelf.get(key) for each in informers if each.mirror]
+            if not any(packed) and all(each.followed.labels for each in informers):
+                return None
+            found.append(next((each.resource_version for each in packed if each is not None), ""))
+        return tuple(found)
+
     def keys(self) -> Iterator[ObjectKey]:
         for informers in tuple(self._of_kind.values()):
             shelves = [each.mirror.shelf for each in informers if each.mirror]
