@@ -101,6 +101,12 @@ class Cluster(Protocol):
         never older than our own writes or the last 409.
         """
 
+    async def read_as(self, versions: Mapping[ObjectKey, str]) -> LiveSet:
+        """As ``read``, each key in the apiVersion given, or in the server's preferred one where that is not served.
+
+        What was applied can only be compared in the version that it was applied in.
+        """
+
     async def list_objects(
         self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
     ) -> tuple[LiveObject, ...]:

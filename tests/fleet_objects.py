@@ -16,7 +16,7 @@ from clusterops.model.manifest import Manifest, Provenance, RenderedSet
 from clusterops.model.neighbours import NOBODY, Neighbours
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem
-from clusterops.plan import also_read, bereft, build_plan, may_differ, neighbourhood, prepare
+from clusterops.plan import also_read, bereft, build_plan, may_differ, neighbourhood, prepare, versions_to_read
 from clusterops.ports import Cluster
 
 NORTH_ALPHA = "north/alpha"
@@ -188,7 +188,7 @@ async def read_and_plan(
 ) -> Plan:
     """What the controller does before a verdict: read, dry-run what may differ, plan."""
     wanted = rendered(bodies, inputs=inputs)
-    live: LiveSet = await cluster.read({*wanted.keys, *inventory.keys})
+    live: LiveSet = await cluster.read_as(versions_to_read(wanted, inventory))
     while more := also_read(wanted, live, inventory):
         live = LiveSet({**live.objects, **(await cluster.read(more)).objects})
     prepared = prepare(wanted, live, inventory, healing)

@@ -18,6 +18,10 @@ class RecordedCluster:
     def __init__(self, objects: Mapping[ObjectKey, LiveObject]) -> None:
         self._objects = objects
 
+    async def read_as(self, versions: Mapping[ObjectKey, str]) -> LiveSet:
+        """Every object has one version here."""
+        return await self.read(versions.keys())
+
     async def read(self, keys: Collection[ObjectKey], *, fresh: bool = False) -> LiveSet:
         return LiveSet({key: self._objects.get(key) or Absent(key=key) for key in keys})
 

@@ -175,8 +175,8 @@ def _unexplained(
 
 async def read_entries(inventories: Iterable[Inventory], cluster: Cluster) -> dict[ObjectKey, Seen]:
     """In as few requests as the door can make of it."""
-    keys = {key for inventory in inventories for key in inventory.entries}
-    return dict((await cluster.read(keys)).objects) if keys else {}
+    versions = {key: entry.api_version for each in inventories for key, entry in each.entries.items()}
+    return dict((await cluster.read_as(versions)).objects) if versions else {}
 
 
 _NO_PLAN = Plan(target="", revision="", waves=())

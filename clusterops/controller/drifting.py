@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from clusterops.capi.kinds import is_capi
 from clusterops.controller.drift_index import Index, measures_alike
-from clusterops.controller.drift_look import Looked, Rules, Seen, look
+from clusterops.controller.drift_look import Looked, Rules, Seen, look, read_entries
 from clusterops.controller.drift_telling import Telling
 from clusterops.controller.schedule import Schedule
 from clusterops.controller.work import Doors, Work
@@ -283,11 +283,8 @@ class Drifting:
         return self.cache.peek(entry.key, entry.api_version.rpartition("/")[2])
 
     async def _read(self, inventory: Inventory) -> dict[ObjectKey, Seen]:
-        """In the version that each was applied in, where it is there; who asks the server gets the preferred one."""
-        peeked = {key: self._peek(entry) for key, entry in inventory.entries.items()}
-        there: dict[ObjectKey, Seen] = {key: live for key, live in peeked.items() if live is not None}
-        rest = [key for key in inventory.entries if key not in there]
-        return {**there, **(await self.cache.read(rest)).objects} if rest else there
+        """In the version that each was applied in."""
+        return await read_entries((inventory,), self.cache)
 
     def _is_stale(self, name: str, inventory: Inventory) -> bool:
         """Whether an apply began or ended meanwhile: then what was seen is compared again when that is over."""

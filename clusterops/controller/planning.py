@@ -28,6 +28,7 @@ from clusterops.plan import (
     neighbourhood,
     prepare,
     price_of,
+    versions_to_read,
 )
 from clusterops.ports import Cluster
 
@@ -95,7 +96,9 @@ async def _plan(
 async def _read(doors: Doors, rendered: RenderedSet, record: Record) -> LiveSet:
     """What git wants, what the inventory holds, and whatever these lead to; and the FleetTarget once more."""
     cluster, inventory = doors.cluster, record.inventory
-    live = await cluster.read(sorted({*rendered.keys, *inventory.keys, *record.keys}))
+    live = await cluster.read_as(versions_to_read(rendered, inventory))
+    if record.keys:
+        live = LiveSet({**live.objects, **(await cluster.read(record.keys)).objects})
     await doors.planners.passed()
     record.refreshed(live)
     for _ in range(ROUNDS):

@@ -87,7 +87,9 @@ def _of_live(entry: Entry, seen: LiveObject, *, target: str, fleet: str) -> Depa
         return Departing(what=Departed.FOREIGN, whose=owner)
     if entry.uid not in {"", seen.uid}:
         return Departing(what=Departed.REPLACED, whose=seen.uid)
-    return _changed(entry.held, seen) if entry.held is not None else None
+    if entry.held is None or seen.body.get("apiVersion") != entry.api_version:
+        return None
+    return _changed(entry.held, seen)
 
 
 def foreign_owner(seen: LiveObject, *, target: str, fleet: str) -> str:

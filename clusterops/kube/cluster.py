@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from structlog.stdlib import BoundLogger
 
-from clusterops.errors import TerminalError, TransientError
+from clusterops.errors import ClusterOpsError, TerminalError, TransientError
 from clusterops.kube import wire
 from clusterops.kube.answers import version_not_served
 from clusterops.kube.connection import Connection
@@ -22,9 +22,10 @@ from clusterops.kube.listwatch import ListWatch, continue_of
 from clusterops.kube.reads import BatchingReads, ReadPlanner
 from clusterops.kube.resources import Resource
 from clusterops.kube.watch import Follower, Relist, live_of
-from clusterops.model.key import ObjectKey
-from clusterops.model.live import LiveObject, LiveSet, Manager
+from clusterops.model.key import ObjectKey, version_of
+from clusterops.model.live import Absent, LiveObject, LiveSet, Manager, Unreadable
 from clusterops.model.managers import OURS
+from clusterops.model.problem import Problem
 from clusterops.ports import Clock, ServerInfo, WatchEvent, WriteGate
 from clusterops.settings import ClusterSettings, NetworkSettings
 from clusterops.telemetry import Metrics
@@ -97,6 +98,21 @@ class KubeCluster:
 
     async def read(self, keys: Collection[ObjectKey], *, fresh: bool = False) -> LiveSet:
         return LiveSet(await self._reads.read(frozenset(keys)))
+
+    async def read_as(self, versions: Mapping[ObjectKey, str]) -> LiveSet:
+        """Objects of another version than the preferred one cost a request each."""
+        live = await self.read(versions.keys())
+        others = [key for key in sorted(versions) if _other_version(live.found(key), versions[key])]
+        got = await asyncio.gather(*(self._read_in(key, version_of(versions[key])) for key in others))
+        return LiveSet({**live.objects, **{one.key: one for one in got if one is not None}})
+
+    async def _read_in(self, key: ObjectKey, version: str) -> LiveObject | Absent | Unreadable | None:
+        """None where the version is not served."""
+        try:
+            resource = await self.find(key.group, key.kind, version)
+            return None if resource is None else await self.get(resource, key) or Absent(key=key)
+        except ClusterOpsError as error:
+            return Unreadable(key=key, problem=Problem.of(error))
 
     async def list_objects(
         self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
@@ -245,6 +261,10 @@ class KubeCluster:
             api_version = f"{key.group}/{version}".strip("/") if version else key.group
             raise version_not_served(key.label, api_version, await self._discovery.versions(key.group, key.kind))
         return resource
+
+
+def _other_version(found: LiveObject | None, api_version: str) -> bool:
+    return found is not None and found.body.get("apiVersion") != api_version
 
 
 def _check_scope(resource: Resource, key: ObjectKey) -> None:

@@ -62,6 +62,11 @@ class ObjectKey:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
+def version_of(api_version: str) -> str:
+    """``v1beta2`` for ``cluster.x-k8s.io/v1beta2``, ``v1`` for ``v1``."""
+    return api_version.rpartition("/")[2]
+
+
 def group_of(api_version: str) -> str:
     """``cluster.x-k8s.io`` for ``cluster.x-k8s.io/v1beta2``, ``""`` for ``v1``."""
     group, slash, _ = api_version.rpartition("/")

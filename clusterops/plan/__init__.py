@@ -9,7 +9,7 @@ Read first: build.py, prepare.py, fields.py, prune.py.
 from clusterops.plan.build import bereft, build_plan, may_differ, neighbourhood
 from clusterops.plan.fields import diff
 from clusterops.plan.healing import healed_with_machines, price_of
-from clusterops.plan.prepare import Prepared, also_read, prepare
+from clusterops.plan.prepare import Prepared, also_read, prepare, versions_to_read
 from clusterops.plan.text import plan_to_json, plan_to_markdown, plan_to_text, summarise
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "prepare",
     "price_of",
     "summarise",
+    "versions_to_read",
 ]

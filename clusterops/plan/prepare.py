@@ -32,6 +32,12 @@ class Prepared:
         return tuple(one.manifest for one in self.wanted.values())
 
 
+def versions_to_read(rendered: RenderedSet, inventory: Inventory) -> dict[ObjectKey, str]:
+    """apiVersion by key, of what git has and of what is owned: as git writes it now, or as it was applied."""
+    applied = {key: entry.api_version for key, entry in inventory.entries.items()}
+    return {**applied, **{manifest.key: manifest.api_version for manifest in rendered.manifests}}
+
+
 def also_read(rendered: RenderedSet, live: LiveSet, inventory: Inventory) -> frozenset[ObjectKey]:
     """Keys outside the target and its inventory that the plan has to see; ask again once they are read."""
     manifests = [sendable(manifest) for manifest in rendered.manifests]

@@ -33,6 +33,8 @@ def stands(manifest: Manifest, applied: Sketch, found: LiveObject | None, entry:
         return False
     if entry.api_version != manifest.api_version or entry.applied != applied:
         return False
+    if found is not None and found.body.get("apiVersion") != entry.api_version:
+        return False
     return found is None or not (manifest.key.is_secret or _let_go(manifest, entry.applied, entry.held, found))
 
 

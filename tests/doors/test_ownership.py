@@ -25,6 +25,7 @@ from clusterops.plan import summarise
 from clusterops.plan.fields import sendable
 from clusterops.plan.pools import MAX_SIZE, MIN_SIZE
 from clusterops.ports import Cluster
+from clusterops.sandbox import Sandbox
 from clusterops.settings import ClusterSettings, NetworkSettings
 from clusterops.telemetry import Metrics, build_logger
 from tests.fleet_objects import MemoryStore, body, cluster_bodies, read_and_plan
@@ -415,3 +416,29 @@ def specs(live: LiveObject | None) -> Any:
     assert live is not None
     spec = live.body.get("spec") or {}
     return {name: value for name, value in spec.items() if name != "controlPlaneEndpoint"}
+
+
+@pytest.mark.apiserver
+async def test_what_is_applied_in_an_older_version_is_compared_in_that_version(
+    bodies: Bodies, apiserver: Sandbox
+) -> None:
+    """The server converts between autoscaling/v1 and v2, which spell the same thing differently."""
+    namespace = bodies[0]
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    spec = {"scaleTargetRef": reference, "minReplicas": 2, "maxReplicas": 5, "targetCPUUtilizationPercentage": 70}
+    older = body("autoscaling/v1", "HorizontalPodAutoscaler", "web", spec=spec)
+    older["metadata"]["namespace"] = namespace["metadata"]["name"]
+    wanted = [namespace, older]
+    settings = ClusterSettings(kubeconfig=apiserver.kubeconfig)
+    async with KubeCluster.connect(
+        settings, NetworkSettings(), logger=LOGGER, metrics=Metrics(), clock=SystemClock()
+    ) as real:
+        target, key = Target(real), key_of(wanted, "HorizontalPodAutoscaler")
+        await target.converge(wanted)
+        row = row_of(await target.plan(wanted), key)
+        assert row.live is not None
+        assert (row.action, row.live.body["apiVersion"]) == (Action.UNCHANGED, "autoscaling/v1")
+        taken = {**older, "spec": {**spec, "minReplicas": 3}}
+        await real.apply(taken, force=True, field_manager="kubectl-edit")
+        left = row_of(await target.plan(wanted), key)
+        assert (left.action, [one.pointer for one in left.left]) == (Action.LEAVE, ["/spec/minReplicas"])

@@ -14,8 +14,8 @@ from clusterops.errors import ClusterOpsError
 from clusterops.kube.cluster import KubeCluster
 from clusterops.kube.live.informer import Informer
 from clusterops.kube.live.shelf import matches, parse_selector
-from clusterops.model.key import ObjectKey
-from clusterops.model.live import Absent, LiveObject, LiveSet, Manager
+from clusterops.model.key import ObjectKey, version_of
+from clusterops.model.live import Absent, LiveObject, LiveSet, Manager, Unreadable
 from clusterops.model.managers import OURS
 from clusterops.model.problem import Problem
 from clusterops.ports import Clock, Followed, ServerInfo, WatchEvent
@@ -126,6 +126,23 @@ class CachedCluster:
         if not rest:
             return LiveSet(known)
         return LiveSet({**known, **(await self._ask(rest)).objects})
+
+    async def read_as(self, versions: Mapping[ObjectKey, str]) -> LiveSet:
+        known = {key: live for key, version in versions.items() if (live := self._known_in(key, version)) is not None}
+        rest = {key: version for key, version in versions.items() if key not in known}
+        told = {} if not rest else {**(await self.read(rest)).objects}
+        others = {key: rest[key] for key, one in told.items() if _is_other(one, rest[key])}
+        asked = (await self._inner.read_as(others)).objects if others else {}
+        return LiveSet({**known, **told, **asked})
+
+    def _known_in(self, key: ObjectKey, api_version: str) -> LiveObject | None:
+        if key in self._doubts:
+            return None
+        for informer in self._of_kind.get((key.group, key.kind), ()):
+            if informer.answers and informer.mirror and informer.followed.version == version_of(api_version):
+                packed = informer.mirror.shelf.get(key)
+                return packed.unpack(key) if packed is not None else None
+        return None
 
     async def list_objects(
         self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
@@ -313,6 +330,10 @@ class CachedCluster:
     def _uids(self, key: ObjectKey) -> list[str]:
         shelves = [each.mirror.shelf for each in self._of_kind.get((key.group, key.kind), ()) if each.mirror]
         return [packed.uid for shelf in shelves if (packed := shelf.get(key)) is not None]
+
+
+def _is_other(one: LiveObject | Absent | Unreadable, api_version: str) -> bool:
+    return isinstance(one, LiveObject) and one.body.get("apiVersion") != api_version
 
 
 def _told(informer: Informer, keys: Iterable[ObjectKey]) -> dict[ObjectKey, LiveObject | Absent]:
