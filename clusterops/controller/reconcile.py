@@ -199,6 +199,7 @@ async def _watch_health(
         deadline_s=work.settle_timeout_s,
         clock=doors.ticks,
         on_change=on_change,
+        few=doors.confirming,
     )
 
 

@@ -73,6 +73,8 @@ class Doors:
     concurrency: int = 16
     planners: Turnstile = field(default_factory=Turnstile)
     """Before each plan is made: all targets of a commit are read together."""
+    confirming: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
+    """Bounds the last looks at health: each reads all that belongs to a Cluster."""
 
 
 class CommitView(Protocol):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
 
 from clusterops.capi.kinds import CORE, is_cluster, is_control_plane, is_pool, of_cluster
 from clusterops.errors import ClusterOpsError, TerminalError
@@ -19,12 +21,19 @@ from clusterops.ports import Cluster
 Found = LiveObject | Absent | Unreadable
 
 
-async def read_health(cluster: Cluster, keys: Collection[ObjectKey], *, machines: bool = True) -> HealthReport:
+async def read_health(
+    cluster: Cluster,
+    keys: Collection[ObjectKey],
+    *,
+    machines: bool = True,
+    few: AbstractAsyncContextManager[Any] | None = None,
+) -> HealthReport:
     """One reading: the given objects, and what decides about a Cluster beyond them.
 
     That is its control plane and infrastructure, the pools of a topology, and, with ``machines`` and only while
     something is not settled, rows of the Machines that are not. Where all seems settled, everything that belongs to
     the Cluster is looked at before it is said, as conditions are made of other objects' conditions and come late.
+    ``few`` is entered for that last look: it holds all of a Cluster at once, and a fleet may settle together.
     Up to three requests a Cluster beyond ``keys``, four lists and a topology's class and templates once at the end.
     """
     live = await cluster.read(keys)
@@ -40,7 +49,9 @@ async def read_health(cluster: Cluster, keys: Collection[ObjectKey], *, machines
             beyond |= {pool.key for pool in pools}
     report = assess(LiveSet(objects), {*keys, *beyond})
     if report.settled and clusters:
-        return await _confirmed(cluster, clusters, {*keys, *beyond})
+        del live, objects, report  # a thousand may wait here
+        async with few or nullcontext():
+            return await _confirmed(cluster, clusters, {*keys, *beyond})
     if not machines or not any(is_pool(row.key) or is_control_plane(row.key) for row in report.unsettled):
         return report
     return await _with_machines(cluster, clusters, report)

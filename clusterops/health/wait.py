@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable
-from typing import Final, Protocol, runtime_checkable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, Protocol, runtime_checkable
 
 from clusterops.capi.kinds import CORE
 from clusterops.errors import ClusterOpsError, TransientError
@@ -40,11 +41,13 @@ async def wait_settled(
     deadline_s: float,
     clock: Clock,
     on_change: Callable[[HealthReport], None] = lambda report: None,
+    few: AbstractAsyncContextManager[Any] | None = None,
 ) -> HealthReport:
     """Reads until all is settled, or ``deadline_s`` seconds from now are over; returns the last report either way.
 
     ``on_change`` gets the first report and each that differs from the one before. An API server that cannot be
-    reached is waited for too. Cancelling leaves nothing behind. Raises what ``cluster.read`` raises terminally.
+    reached is waited for too. ``few`` is as in read_health. Cancelling leaves nothing behind. Raises what
+    ``cluster.read`` raises terminally.
     """
     ends_s = clock.boottime_s() + deadline_s
     interval_s, last = FIRST_INTERVAL_S, None
@@ -53,7 +56,7 @@ async def wait_settled(
     while True:
         now_s, now = clock.boottime_s(), (_stamp(cluster, keys, last), interval_s >= MACHINES_FROM_S)
         if last is None or now[0] is None or now != before or now_s - read_s >= UNCHANGED_S:
-            report = await _read_again(cluster, keys, last, machines=now[1])
+            report = await _read_again(cluster, keys, last, machines=now[1], few=few)
             read_s, before = now_s, now
             if report != last:
                 on_change(report)
@@ -81,10 +84,15 @@ def _was_not_read(row: HealthRow) -> bool:
 
 
 async def _read_again(
-    cluster: Cluster, keys: Collection[ObjectKey], last: HealthReport | None, *, machines: bool
+    cluster: Cluster,
+    keys: Collection[ObjectKey],
+    last: HealthReport | None,
+    *,
+    machines: bool,
+    few: AbstractAsyncContextManager[Any] | None,
 ) -> HealthReport:
     try:
-        return await read_health(cluster, keys, machines=machines)
+        return await read_health(cluster, keys, machines=machines, few=few)
     except TransientError as error:
         known = [row.key for row in last.rows] if last else keys
         return HealthReport(rows=tuple(_unknown(key, error) for key in sorted(set(known))))
