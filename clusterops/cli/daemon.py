@@ -20,7 +20,6 @@ from clusterops.errors import TerminalError
 from clusterops.settings import Settings
 from clusterops.telemetry import build_logger
 
-
 GARBAGE: Final = (20_000, 20, 20)
 """Containers before cycles are looked for; Python's 700 took a twentieth of a first sync of 300 clusters (measured)."""
 
