@@ -136,6 +136,19 @@ def test_a_field_that_is_changed_back_three_times_in_ten_minutes_is_a_fight_with
     assert remedy(edited(), before=rounds(3, timedelta(minutes=6)))[0] is Remedy.HEAL
 
 
+def test_the_third_heal_that_is_undone_is_the_last() -> None:
+    """As the daemon lives it: drift is seen, put back, and there again half a minute later."""
+    known, at, told = IN_SYNC, NOW, []
+    for _ in range(5):
+        at += timedelta(seconds=30)
+        known = healing(edited(), before=known, at=at).drift
+        told.append(known.drifted[0].remedy)
+        if told[-1] is Remedy.HEAL:
+            known = replace(known, history=healed(known.history, known, {POOL}, at))
+            known = judged(TargetDrift(target="north/alpha"), [], before=known, now=at).drift
+    assert told == [Remedy.HEAL, Remedy.HEAL, Remedy.HEAL, Remedy.FIGHT, Remedy.FIGHT]
+
+
 def test_a_fight_stays_given_up_until_the_drift_is_gone() -> None:
     given_up = healing(edited(), before=rounds(3, timedelta(minutes=2))).drift
     later = NOW + timedelta(hours=1)
