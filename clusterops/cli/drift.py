@@ -38,12 +38,12 @@ from clusterops.drift.report_json import SCHEMA_FILE, report_to_json
 from clusterops.drift.report_markdown import report_to_markdown
 from clusterops.drift.report_text import report_to_text
 from clusterops.edit import replace_file
-from clusterops.errors import RefusedError, TerminalError
+from clusterops.errors import TerminalError
 from clusterops.importers import rules_from, rules_to_yaml
 from clusterops.model.document import load_documents
 from clusterops.model.drift import DriftReport
 from clusterops.model.fleet import Target
-from clusterops.model.problem import Problem
+from clusterops.model.problem import Problem, Retry
 from clusterops.settings import Settings
 
 SHOW: Final = "show"
@@ -214,26 +214,29 @@ async def _heal(settings: Settings, local: LocalFleet, name: str, *, yes: bool, 
         if output is Output.TEXT:
             say(proposal.text)
         if not proposal.possible or proposal.plan is None:
-            return _say_healed({**body, "done": False, "answer": ""}, proposal.problem, output, local)
-        _agree(proposal.target, yes=yes, output=output)
+            return _say_healed({**body, "done": False, "answer": ""}, proposal.obstacle, output, local)
+        refused = None if yes or _agrees(output) else _not_agreed(proposal.target)
+        if refused is not None:
+            return _say_healed({**body, "done": False, "answer": ""}, refused, output, local)
         with busy("putting git back"):
             answer, outcome = await put_back(hands, asked, proposal.plan)
         problem = outcome.problem if outcome is not None else None
         return _say_healed({**body, "done": problem is None, "answer": answer}, problem, output, local)
 
 
-def _agree(target: str, *, yes: bool, output: Output) -> None:
-    """Raises RefusedError ``heal-not-agreed`` where nobody can be asked, or the answer is no."""
-    if yes:
-        return
-    asks = output is Output.TEXT and sys.stdin.isatty()
-    if not asks or not typer.confirm("Put this back?", err=True):
-        raise RefusedError(
-            "heal-not-agreed",
-            target,
-            "nothing was put back: nobody said yes",
-            hint=f"`clusterops drift heal {target} --yes` does it without asking",
-        )
+def _agrees(output: Output) -> bool:
+    """No where nobody can be asked."""
+    return output is Output.TEXT and sys.stdin.isatty() and typer.confirm("Put this back?", err=True)
+
+
+def _not_agreed(target: str) -> Problem:
+    return Problem(
+        code="heal-not-agreed",
+        subject=target,
+        message="nothing was put back: nobody said yes",
+        hint=f"`clusterops drift heal {target} --yes` does it without asking",
+        retry=Retry.HUMAN,
+    )
 
 
 def _say_healed(body: Mapping[str, Any], problem: Problem | None, output: Output, local: LocalFleet) -> Exit:

@@ -9,6 +9,7 @@ from clusterops.app import Hands
 from clusterops.cli.locally import LocalFleet
 from clusterops.cli.work import asked_for
 from clusterops.controller.by_hand import Asked
+from clusterops.controller.judging import counting, judge_counting
 from clusterops.errors import TerminalError
 from clusterops.model.drift import Healing
 from clusterops.model.plan import Plan
@@ -16,6 +17,7 @@ from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Result
 from clusterops.model.windows import Windows
 from clusterops.plan import plan_to_json, plan_to_text
+from clusterops.status import policy_status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class Proposal:
     target: str
     plan: Plan | None
     problem: Problem | None
+    budgets: str = ""
+    """``1 of 10 machines may be removed in north; no deletion``"""
     window: str = ""
     """In words; "" where no window concerns the target."""
 
@@ -33,13 +37,19 @@ class Proposal:
         return self.problem is None and self.plan is not None and self.plan.writes
 
     @property
+    def obstacle(self) -> Problem | None:
+        """Why nothing can be put back; None also where there is nothing to put back."""
+        refusals = self.plan.refusals if self.plan is not None and not self.plan.writes else ()
+        return self.problem or next(iter(refusals), None)
+
+    @property
     def text(self) -> str:
         """For a person who is asked: machines, objects, fields, then what limits them."""
         lines = [plan_to_text(self.plan).rstrip("\n")] if self.plan is not None else []
         if self.plan is not None and not self.plan.writes:
-            lines.append(f"{self.target}: nothing can be put back" if self.plan.refusals else _IN_SYNC)
+            lines.append("Nothing can be put back." if self.plan.refusals else "Nothing to put back.")
         if self.possible:
-            lines.append("Within the budgets of fleet.yaml." + (f" {self.window}" if self.window else ""))
+            lines.append(f"budgets: {self.budgets}" + (f"; {self.window}" if self.window else ""))
         return "\n".join(lines)
 
     def to_body(self) -> dict[str, Any]:
@@ -47,11 +57,9 @@ class Proposal:
             "target": self.target,
             "plan": plan_to_json(self.plan) if self.plan is not None else None,
             "problem": self.problem.to_body() if self.problem is not None else None,
+            "budgets": self.budgets,
             "window": self.window,
         }
-
-
-_IN_SYNC = "Nothing to put back."
 
 
 async def propose(hands: Hands, local: LocalFleet, name: str) -> tuple[Asked, Proposal]:
@@ -64,7 +72,20 @@ async def propose(hands: Hands, local: LocalFleet, name: str) -> tuple[Asked, Pr
     target = asked.targets[0].name
     outcome = (await hands.plan(asked))[target]
     problem, window = _windowed(hands, local, target)
-    return asked, Proposal(target=target, plan=outcome.plan, problem=outcome.problem or problem, window=window)
+    return asked, Proposal(
+        target=target,
+        plan=outcome.plan,
+        problem=outcome.problem or problem,
+        budgets=await _budgets(hands, local, outcome),
+        window=window,
+    )
+
+
+async def _budgets(hands: Hands, local: LocalFleet, outcome: Outcome) -> str:
+    doors = hands.doors
+    drafts, today = {outcome.target: outcome}, doors.clock.now().date()
+    _, weights = await judge_counting(local.fleet, drafts, doors.records.owners(), counting(doors.cluster), today)
+    return policy_status([outcome], weights=weights).text
 
 
 async def put_back(hands: Hands, asked: Asked, plan: Plan) -> tuple[str, Outcome | None]:
@@ -88,7 +109,7 @@ def _windowed(hands: Hands, local: LocalFleet, target: str) -> tuple[Problem | N
     if not windows.each:
         return None, ""
     if windows.open_at(now):
-        return None, "The maintenance window is open."
+        return None, "the maintenance window is open"
     opens = windows.next_opening(now)
     when = f"it opens {opens:%a %d %b %H:%M}Z" if opens else "it does not open within two weeks"
     problem = Problem(
