@@ -228,7 +228,7 @@ class Drifting:
 
     def _is_synced(self, name: str, key: ObjectKey) -> bool:
         kind = next((one for one in self._index.kinds_of(name) if (one.group, one.kind) == (key.group, key.kind)), None)
-        return kind in self._synced and kind not in self.cache.problems
+        return kind in self._synced
 
     def _stray(self, key: ObjectKey) -> None:
         """An object in no inventory: does it belong to a cluster of ours all the same?"""

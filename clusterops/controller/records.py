@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from clusterops.errors import ClusterOpsError, RefusedError, TerminalError
+from clusterops.errors import ClusterOpsError, RefusedError, TerminalError, TransientError
 from clusterops.model.fleet import Target
 from clusterops.model.inventory import Entry, Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
@@ -287,13 +287,18 @@ class Records:
     async def answered(self, name: str, annotation: str) -> None:
         """Takes a wish off a FleetTarget. Raises what reading and writing it raise."""
         stored = self.known.get(name)
-        live = (await self.cluster.read([stored.key], fresh=True)).found(stored.key) if stored is not None else None
-        if live is None or annotation not in live.annotations:
-            return
-        metadata: Mapping[str, Any] = live.body["metadata"]
-        left = {key: text for key, text in live.annotations.items() if key != annotation}
-        written = await self.cluster.replace({**live.body, "metadata": {**metadata, "annotations": left}})
-        self.learn(stored_target(written))
+        for last in (False, False, True):
+            live = (await self.cluster.read([stored.key], fresh=True)).found(stored.key) if stored else None
+            if live is None or annotation not in live.annotations:
+                return
+            left = {key: text for key, text in live.annotations.items() if key != annotation}
+            body = {**live.body, "metadata": {**live.body["metadata"], "annotations": left}}
+            try:
+                self.learn(stored_target(await self.cluster.replace(body)))
+                return
+            except TransientError as error:
+                if last or error.code != "object-changed":
+                    raise
 
     async def note_drift(self, name: str, drift: Mapping[str, Any], held: Mapping[ObjectKey, Sketch]) -> None:
         """Writes where a target departs, where that is news, and what is held of objects that git agrees with.

@@ -161,3 +161,27 @@ def test_policy_heal_puts_git_back_until_somebody_fights_for_it(stage: FleetStag
     until("git again", lambda: stage.value("h3") == "1")
     until_words(stage, "h", ("changed", "fight"))
     assert stage.value("h") == "by hand"
+
+
+def test_a_person_who_agreed_to_a_plan_gets_that_plan_or_none(stage: FleetStage) -> None:
+    """By the daemon that leads; the wish goes from the FleetTarget once it is answered."""
+    head = create(stage, a=config("a", "1"), b=config("b", "1"))
+    daemon = stage.started()
+    assert stage.until_verdict(head)["state"] == "success"
+    edit(stage, "a", "by hand")
+    until_words(stage, "a", ("changed", "report"))
+
+    path = f"/apis/clusterops.io/v1alpha1/namespaces/{stage.name}/fleettargets/a"
+    stage.patch(path, {"metadata": {"annotations": {"clusterops.io/heal-at": "2026-11-21T14:00:00Z another-plan"}}})
+    until("the refusal", lambda: events(stage, "a")[-1:] == ["NotHealed"])
+    until("the answer", lambda: "clusterops.io/heal-at" not in stage.target("a")["metadata"]["annotations"])
+    assert stage.value("a") == "by hand"
+
+    answer = stage.command("drift", "heal", f"{stage.name}/a", "--yes")
+    assert answer.code == 0, answer.text
+    until("git again", lambda: stage.value("a") == "1")
+    assert until_in_sync(stage, "a")["history"][-2]["remedy"] == "heal"
+    until("the answer", lambda: "clusterops.io/heal-at" not in stage.target("a")["metadata"]["annotations"])
+    assert stage.value("b") == "1"
+    assert metric(daemon, "clusterops_drift_heals_total") == 1
+    assert stage.phase("a") == "Settled"
