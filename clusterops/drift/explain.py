@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from clusterops.capi.managers import Kin, kin
+from clusterops.capi.tools import FLEET_LABEL, TARGET_ANNOTATION, applier
 from clusterops.drift.authors import Writers, author_among, author_of, time_of, writers
 from clusterops.drift.compare import Departing, Seen
 from clusterops.drift.places import Places
@@ -15,13 +16,14 @@ from clusterops.model.drift import Author, Departed, DriftedField, DriftedObject
 from clusterops.model.impact import Impact, ImpactClass
 from clusterops.model.inventory import Entry, Inventory
 from clusterops.model.key import ObjectKey
-from clusterops.model.leaves import Path, leaves
+from clusterops.model.leaves import Path, escape, leaves
 from clusterops.model.live import LiveObject, Manager
 from clusterops.model.machines import MachineCounts
 from clusterops.model.plan import MISSING, Action, Change, FieldChange, Left, Plan
 from clusterops.model.secret import MASK, is_sensitive
 from clusterops.model.sketch import NOTHING, Sketch, departure
 
+_MARKS: Final = (f"/metadata/annotations/{escape(TARGET_ANNOTATION)}", f"/metadata/labels/{escape(FLEET_LABEL)}")
 _UNTOLD: Final = frozenset({ImpactClass.UNKNOWN, ImpactClass.BLOCKED})
 
 
@@ -98,27 +100,35 @@ def _is_untold(row: Change) -> bool:
     return row.impact is not None and row.impact.kind in _UNTOLD
 
 
-def _whole(one: Departing, row: Change, seen: LiveObject, owners: Writers, priced: DriftedObject) -> DriftedObject:
+def _whole(one: Departing, row: Change, seen: LiveObject, owners: Writers, bare: DriftedObject) -> DriftedObject:
     places, maker = Places.of(row, seen), owners.oldest
     fields = tuple(_field(change, places.paths(change), places, owners) for change in row.fields)
     if one.what is Departed.FOREIGN:
-        return replace(priced, what=one.what, fields=fields, author=Author.TOOL, why=f"{one.whose} has it too")
-    return replace(priced, what=one.what, fields=fields, author=author_of(maker.name if maker else ""))
+        return replace(
+            bare, what=one.what, fields=fields, author=_claimant(seen, owners), why=f"{one.whose} has it too"
+        )
+    return replace(bare, what=one.what, fields=fields, author=author_of(maker.name if maker else ""))
+
+
+def _claimant(seen: LiveObject, owners: Writers) -> Author:
+    """Whoever wrote the mark of another target or fleet; where ClusterOps wrote it, that is another tool."""
+    writer = next((one for mark in _MARKS if (one := owners.newest(mark)) is not None), None)
+    return Author.TOOL if applier(seen) is not None or writer is None else author_of(writer.name)
 
 
 def _by_fields(
-    row: Change, seen: LiveObject, owners: Writers, priced: DriftedObject, held: Sketch
+    row: Change, seen: LiveObject, owners: Writers, bare: DriftedObject, held: Sketch
 ) -> DriftedObject | None:
     places, found = Places.of(row, seen), departure(held, seen)
     changed = _changed(row, _part(held, found.changed | found.lost), places, owners)
     if not changed and row.action is not Action.UNCHANGED:
         changed = _untold(_part(held, found.changed), places, owners)
     if changed:
-        return replace(priced, fields=changed, author=author_among(changed))
+        return replace(bare, fields=changed, author=author_among(changed))
     lost = _lost(_part(held, found.lost), seen, owners)
     if not lost or row.action is Action.UNCHANGED:
         return None
-    return replace(priced, what=Departed.OWNERSHIP_LOST, fields=lost, author=author_among(lost))
+    return replace(bare, what=Departed.OWNERSHIP_LOST, fields=lost, author=author_among(lost))
 
 
 def _part(held: Sketch, hashes: frozenset[bytes]) -> Sketch:

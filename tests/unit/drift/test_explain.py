@@ -92,6 +92,24 @@ def test_a_row_that_is_refused_is_told_with_the_reason() -> None:
     assert (one.remedy, one.why) == (Remedy.LEAVE, "refused: /spec/version v1.34.0 -> v1.33.4 goes down")
 
 
+def label(world: World, kind: str, part: str, marks: dict[str, str], manager: str) -> None:
+    world.cluster.edit(world.key(kind), lambda raw: raw["metadata"][part].update(marks), manager=manager)
+
+
+def test_who_claims_an_object_is_its_author() -> None:
+    world = World()
+    flux = {"kustomize.toolkit.fluxcd.io/name": "a"}
+    label(world, "ConfigMap", "labels", flux, "kustomize-controller")
+    label(world, "DevCluster", "labels", {"clusterops.io/fleet": "other"}, "kubectl-label")
+    label(world, "MachineHealthCheck", "annotations", {"clusterops.io/target": "south/beta"}, "kubectl-annotate")
+    told = {one.key.kind: (one.author, one.why) for one in world.explained().objects}
+    assert told == {
+        "ConfigMap": (Author.TOOL, "Flux Kustomization a has it too"),
+        "DevCluster": (Author.PERSON, "fleet other has it too"),
+        "MachineHealthCheck": (Author.PERSON, "target south/beta has it too"),
+    }
+
+
 def test_an_object_that_git_dropped_is_no_drift() -> None:
     world = World()
     world.set("ConfigMap", "data", text="by hand")
