@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Final
 
 from clusterops.capi.managers import Kin, kin
 from clusterops.model.bodies import comparable
 from clusterops.model.drift import Author, DriftedField
-from clusterops.model.leaves import sole
+from clusterops.model.leaves import Path, Tree, owned, sole
 from clusterops.model.live import LiveObject, Manager
 from clusterops.model.managers import is_our_apply
 
+Names = tuple[str, ...]
 _AUTHORS: Final[Mapping[Kin, Author]] = {
     Kin.AUTOSCALER: Author.AUTOSCALER,
     Kin.CONTROLLER: Author.CONTROLLER,
@@ -44,10 +46,21 @@ class Writers:
     """The managers of one object but our applies, newest first, each with the pointers of the leaves that it owns."""
 
     entries: tuple[tuple[Manager, frozenset[str]], ...]
+    unread: tuple[tuple[Manager, frozenset[Names]], ...] = ()
+    """What entries of another version own under names that this one does not have."""
 
     def newest(self, pointer: str) -> Manager | None:
         """Who wrote last of those that own the leaf at a pointer into the live object, what is below it or above."""
-        return next((one for one, places in self.entries if _meets(pointer, places)), None)
+        found = next((one for one, places in self.entries if _meets(pointer, places)), None)
+        return found or self._renamed(pointer)
+
+    def _renamed(self, pointer: str) -> Manager | None:
+        """A value that nobody owns is somebody's in another version: of the nearest one, if there is only one."""
+        names = tuple(pointer[1:].replace("~1", "/").replace("~0", "~").split("/"))
+        near = [(max(_shared(names, path) for path in paths), one) for one, paths in self.unread if paths]
+        most = max((shared for shared, _ in near), default=0)
+        found = [one for shared, one in near if shared == most]
+        return found[0] if most and len({one.name for one in found}) == 1 else None
 
     def above(self, pointer: str) -> Manager | None:
         """Who wrote last of those that own as a whole what a leaf was part of that is gone."""
@@ -64,8 +77,11 @@ def writers(live: LiveObject) -> Writers:
     body = comparable(live.body)
     others = [one for one in live.managers if one.subresource != "status" and not is_our_apply(one)]
     newest_first = sorted(others, key=lambda one: one.time, reverse=True)
+    version = str(live.body.get("apiVersion", ""))
+    foreign = [one for one in newest_first if one.api_version not in {"", version}]
     return Writers(
-        tuple((one, frozenset(leaf.pointer for leaf in sole(body, one.fields).values())) for one in newest_first)
+        tuple((one, frozenset(leaf.pointer for leaf in sole(body, one.fields).values())) for one in newest_first),
+        tuple((one, frozenset(_names(one.fields, frozenset(owned(body, one.fields))))) for one in foreign),
     )
 
 
@@ -78,6 +94,21 @@ def time_of(manager: Manager | None) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _names(tree: Tree, read: frozenset[Path], above: Path = ()) -> Iterator[Names]:
+    """Of the leaves of a fieldsV1 that are not ``read``."""
+    for step, below in tree.items():
+        path = (*above, step)
+        if step != "." and below and set(below) != {"."}:
+            yield from _names(below, read, path)
+        elif step != "." and path not in read:
+            yield tuple(part[2:] for part in path)
+
+
+def _shared(one: Names, other: Names) -> int:
+    """How many names they begin with alike."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _moment(one: DriftedField) -> datetime:
