@@ -126,10 +126,9 @@ class Others:
             return
         pool = self.dice.choice(pools)
         count = self.dice.choice([each for each in range(BOUNDS[0], BOUNDS[1] + 1) if each != pool["spec"]["replicas"]])
-        path = f"{_place(pool).path}/scale"
-        scale = self.api.get(path)
-        scale["spec"]["replicas"] = count
-        self.api.send("PUT", f"{path}?fieldManager={AUTOSCALER}", scale)
+        scale = {"spec": {"replicas": count}}
+        path = f"{_place(pool).path}/scale?fieldManager={AUTOSCALER}"
+        self.api.send("PATCH", path, scale, "application/merge-patch+json")
         self.done["autoscaled"] += 1
 
     def remediate(self) -> None:
