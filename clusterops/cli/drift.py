@@ -151,6 +151,7 @@ def adopt(
     clusters share is never edited: the value is then set in the cluster's own file. Secrets are refused.
     """
     with explained(output=output, root=repo):
+        _refuse_unclear(object_, pointer)
         local, settings = opened(repo, ""), settings_of(config, kubeconfig, context, management)
         (chosen,) = choose_targets(local.fleet.targets, [target])
         refuse_elsewhere(
@@ -248,6 +249,13 @@ def _say_healed(body: Mapping[str, Any], problem: Problem | None, output: Output
         if problem is not None:
             say_problem(problem, root=local.root)
     return exit_code_of(problem) if problem is not None else Exit.DONE
+
+
+def _refuse_unclear(object_: str, pointer: str) -> None:
+    if object_.count("/") != 1 or not all(object_.split("/")):
+        raise TerminalError("value-format", "OBJECT", f"{object_!r} is no KIND/NAME", hint="as MachineDeployment/web")
+    if not pointer.startswith("/"):
+        raise TerminalError("value-format", "POINTER", f"{pointer!r} is no JSON pointer", hint="as /spec/replicas")
 
 
 async def _adopt(settings: Settings, local: LocalFleet, target: Target, object_: str, pointer: str) -> Adopted:

@@ -41,3 +41,9 @@ def test_outside_of_a_fleet_the_next_step_is_told(tmp_path: Path) -> None:
     for arguments in (["--repo", str(tmp_path)], ["heal", "a", "--repo", str(tmp_path)]):
         answer = CliRunner().invoke(app, arguments)
         assert (answer.exit_code, "fleet-file-missing" in answer.stderr) == (1, True), answer.output
+
+
+@pytest.mark.parametrize("asked", [("MachineDeployment", "/spec/replicas"), ("MachineDeployment/web", "spec.replicas")])
+def test_what_is_to_be_adopted_is_named_exactly(asked: tuple[str, str], tmp_path: Path) -> None:
+    answer = CliRunner().invoke(app, ["adopt", "north/alpha", *asked, "--repo", str(tmp_path)])
+    assert (answer.exit_code, "value-format" in answer.stderr) == (1, True), answer.output
