@@ -15,6 +15,7 @@ from clusterops.capi.kinds import is_capi
 from clusterops.controller.drift_index import Index, measures_alike
 from clusterops.controller.drift_look import Looked, Rules, Seen, look, read_entries
 from clusterops.controller.drift_telling import Telling
+from clusterops.controller.reconcile import unforeseen
 from clusterops.controller.schedule import Schedule
 from clusterops.controller.work import Doors, Work
 from clusterops.drift.compare import Departing, departed
@@ -252,7 +253,9 @@ class Drifting:
                 return await self._look_now(name)
             except ClusterOpsError as error:
                 self.doors.logger.warning("drift not told", target=name, code=error.code, error=str(error))
-                return True
+            except Exception as error:
+                unforeseen(error, name, self.doors.logger)
+            return True
 
     async def _look_now(self, name: str) -> bool:
         inventory, work = self.doors.records.inventory_of(name), self.healer.work_on(name)

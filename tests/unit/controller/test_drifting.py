@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from clusterops.controller.drift_look import Rules
 from clusterops.model.drift import Departed, Remedy
 from clusterops.model.fleet import DriftPolicy
 from clusterops.model.problem import Problem, Retry
+from clusterops.model.windows import Window, parse_spans
 from tests.fleet_objects import cluster_bodies
 from tests.unit.controller.watched import Scene, scene
 
@@ -124,6 +126,21 @@ async def test_the_third_heal_that_is_undone_is_the_last() -> None:
         assert len(stage.passes.asked) == 3
         assert told(stage) == [("ConfigMap", Departed.CHANGED, Remedy.FIGHT)]
         assert stage.cluster.objects[stage.key("ConfigMap")]["data"]["text"] == "by hand"
+
+
+async def test_a_heal_waits_for_the_window_and_then_comes_by_itself() -> None:
+    """The clock of the test begins at 00:16:40."""
+    stage = await scene(cluster_bodies(), DriftPolicy.HEAL)
+    stage.passes.rules = Rules(windows=(Window(targets="north/*", allow=parse_spans("10:00-11:00")),))
+    async with stage.followed():
+        stage.edit("ConfigMap", by_hand)
+        await stage.settle()
+        assert (stage.passes.asked, told(stage)) == ([], [("ConfigMap", Departed.CHANGED, Remedy.HOLD)])
+        await stage.clock.advance(9 * 3600)
+        assert stage.passes.asked == []
+        await stage.clock.advance(3600)
+        await stage.settle()
+        assert (len(stage.passes.asked), told(stage)) == (1, [])
 
 
 async def test_an_object_of_a_cluster_that_nobody_has_is_extra_while_it_is_there() -> None:
