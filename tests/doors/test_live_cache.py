@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from clusterops.ports import Clock, Followed, LiveCache
 from clusterops.sandbox import Sandbox
 from clusterops.telemetry import Metrics, build_logger
 from tests.cutting_api import HOWS, Harm, cutting_api
-from tests.doors.flaky_api import CUT_BEFORE, PASS, FlakyApi, Rule, flaky_api, status_reply
+from tests.doors.flaky_api import CUT_BEFORE, PASS, FlakyApi, Reply, Rule, flaky_api, status_reply
 from tests.doors.test_cluster import CORE, config_map, connected, health_check, key_of, only_token, token_user
 from tests.stage import Api
 
@@ -418,3 +419,28 @@ async def test_following_the_same_again_restarts_nothing_and_what_is_dropped_end
         assert key_of(namespace, "a") not in list(cache.keys())
         await until(lambda: not [task for task in asyncio.all_tasks() if task.get_name().startswith("watch:ConfigMap")])
         assert sum("limit=" in seen.path for seen in flaky.seen) == 2
+
+
+async def test_a_server_that_has_just_begun_and_tells_of_few_kinds_takes_none_away(
+    other: KubeCluster, namespace: str, flaky: FlakyApi, tmp_path: Path
+) -> None:
+    """As one does that was killed: its definitions are known to it a moment after it answers."""
+    check = await other.apply(health_check(namespace, {"clusterName": "c", "selector": {"matchLabels": {"a": "b"}}}))
+    few = Reply(status=200, body=json.dumps({"kind": "APIGroupDiscoveryList", "items": []}).encode())
+    async with cached(flaky.kubeconfig(tmp_path), clock=HastyClock()) as (cache, _):
+        cache.follow([CHECKS])
+        await cache.synced()
+        changes = Changes(cache)
+        await until(lambda: changes.of(namespace) == ["check"])
+        flaky.seen.clear()
+        flaky.rule = lambda seen: few if seen.path == "/apis" else PASS
+        flaky.cut_all()
+        async with asyncio.timeout(120):
+            while "/apis" not in flaky.paths("GET"):
+                assert (await cache.read([check.key])).found(check.key) == check
+                await asyncio.sleep(0.1)
+        assert (await cache.read([check.key])).found(check.key) == check
+        assert (await cache.read([check.key], fresh=True)).found(check.key) == check
+        assert changes.of(namespace) == ["check"]
+        assert not cache.problems
+        await changes.stop()
