@@ -23,8 +23,8 @@ from clusterops.drift.extra import extras
 from clusterops.errors import ClusterOpsError
 from clusterops.model.drift import Healing, TargetDrift
 from clusterops.model.fleet import Target
-from clusterops.model.inventory import Entry, Inventory
-from clusterops.model.key import ObjectKey
+from clusterops.model.inventory import Inventory
+from clusterops.model.key import ObjectKey, version_of
 from clusterops.model.live import Absent, LiveObject
 from clusterops.model.problem import Problem
 from clusterops.model.report import ApplyReport, Outcome, Result
@@ -123,12 +123,22 @@ class Drifting:
         self._compare(target)
 
     def applied(self, target: str, report: ApplyReport) -> None:
-        """Counts what was asked to be healed and is."""
+        """Counts what was asked to be healed and is, and what a commit healed by the way."""
         asked = self._tried.get(target, {})
-        done = {row.key for row in report.rows if row.result is Result.APPLIED and row.key in asked}
+        written = {row.key for row in report.rows if row.result is Result.APPLIED}
+        self._tried[target] = {key: one for key, one in asked.items() if key not in written}
+        done = {key for key in written if key in asked} | self._healed_by_the_way(target, written)
         if done:
-            self._tried[target] = {key: one for key, one in asked.items() if key not in done}
             self.telling.healed(target, done)
+
+    def _healed_by_the_way(self, target: str, written: set[ObjectKey]) -> set[ObjectKey]:
+        """What was known to be drifted, was written, and departs no more."""
+        drift, inventory = self.telling.drifts.get(target), self.doors.records.inventory_of(target)
+        keys = {one.key for one in drift.drifted if one.key in written} if drift is not None else set()
+        if not keys or inventory is None:
+            return set()
+        live = self._seen(inventory, [key for key in keys if key in inventory.entries])
+        return keys - departed(inventory, live, target=target, fleet=self.doors.records.fleet).keys()
 
     def healing(self, target: str) -> None:
         """A person has asked for all of it."""
@@ -221,7 +231,7 @@ class Drifting:
         if inventory is None or (key is not None and key not in inventory.entries):
             return
         keys = [each for each in (inventory.entries if key is None else (key,)) if self._is_synced(name, each)]
-        live: dict[ObjectKey, Seen] = {each: self._peek(inventory.entries[each]) or Absent(key=each) for each in keys}
+        live = self._seen(inventory, keys)
         found = departed(inventory, live, target=name, fleet=self.doors.records.fleet)
         known = self._known.get(name, {})
         if any(found.get(each) != known.get(each) for each in keys):
@@ -282,8 +292,10 @@ class Drifting:
         await self.telling.tell(looked.drift, before, looked.held)
         return looked.doubtful
 
-    def _peek(self, entry: Entry) -> LiveObject | None:
-        return self.cache.peek(entry.key, entry.api_version.rpartition("/")[2])
+    def _seen(self, inventory: Inventory, keys: Iterable[ObjectKey]) -> dict[ObjectKey, Seen]:
+        """As the cache has it, in the version that each was applied in."""
+        versions = {key: version_of(inventory.entries[key].api_version) for key in keys}
+        return {key: self.cache.peek(key, version) or Absent(key=key) for key, version in versions.items()}
 
     async def _read(self, inventory: Inventory) -> dict[ObjectKey, Seen]:
         """In the version that each was applied in."""

@@ -99,6 +99,18 @@ async def test_our_own_writes_are_never_drift() -> None:
         assert (told(stage), stage.stored) == ([], {})
 
 
+async def test_what_a_commit_heals_by_the_way_is_counted() -> None:
+    stage = await scene(cluster_bodies())
+    async with stage.followed():
+        stage.edit("ConfigMap", by_hand)
+        await stage.settle()
+        notes = next(body for body in stage.git.bodies if body["kind"] == "ConfigMap")
+        notes["data"] = {**notes["data"], "more": "words"}
+        await stage.passes.run()
+        await stage.settle()
+        assert [one.remedy for one in stage.drift.history] == ["report", "heal", ""]
+
+
 async def test_a_heal_that_is_stopped_is_tried_again_later_and_not_before() -> None:
     """As a budget, a rule or a paused fleet stops any commit."""
     stage = await scene(cluster_bodies(), DriftPolicy.HEAL)
