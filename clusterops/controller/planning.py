@@ -69,7 +69,8 @@ async def _plan(
     coming: Mapping[ObjectKey, Manifest],
 ) -> Plan:
     inventory = record.inventory
-    prepared = prepare(rendered, live, inventory, work.healing)
+    healing = work.healing if work.healing.every else replace(work.healing, ignored=work.ignore)
+    prepared = prepare(rendered, live, inventory, healing)
     predictions = await predict(
         doors.cluster,
         may_differ(prepared, live),

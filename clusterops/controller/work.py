@@ -13,6 +13,7 @@ from clusterops.controller.records import Records
 from clusterops.model.deletion import DeletionKey, Permits
 from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.fleet import Fleet, Target
+from clusterops.model.ignore import IgnoreRule
 from clusterops.model.key import ObjectKey
 from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.problem import Problem
@@ -38,14 +39,18 @@ class Work:
     """Second keys of the snapshot that name the target."""
     key_days: int = 7
     """The fleet's ``policy.deletionKeyDays``."""
+    ignore: tuple[IgnoreRule, ...] = ()
+    """The fleet's rules: fields that no commit takes from their owner."""
     healing: Healing = NO_HEALING
     """Which drift the pass puts back; what the commit itself changed is put back whatever this says."""
     only_plan: str = ""
     """The id of the plan that a person agreed to: another one is refused with ``plan-moved``; "" for any."""
 
     def keyed(self, fleet: Fleet) -> Work:
-        """With the second keys of its commit."""
-        return replace(self, keys=fleet.keys_for(self.target.name), key_days=fleet.file.policy.deletion_key_days)
+        """With what its commit says beside the target itself: second keys, and rules of the fleet."""
+        file = fleet.file
+        keys = fleet.keys_for(self.target.name)
+        return replace(self, keys=keys, key_days=file.policy.deletion_key_days, ignore=file.ignore)
 
     def permits(self, now: datetime) -> Permits:
         return Permits(keys=self.keys, days_ahead=self.key_days, now=now)

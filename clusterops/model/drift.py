@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from clusterops.model.ignore import IgnoreRule
 from clusterops.model.key import ObjectKey
 from clusterops.model.machines import MachineCounts
 from clusterops.model.problem import Problem
@@ -69,9 +70,16 @@ class Healing:
     """All of the target, whatever it costs: to see that, or because a person asked for it."""
     withheld: frozenset[ObjectKey] = frozenset()
     """Not even where git changes another field of the object."""
+    ignored: tuple[IgnoreRule, ...] = ()
+    """Fields that these take out stay with their owner, whatever else is written of the object."""
 
     def covers(self, key: ObjectKey) -> bool:
         return self.every or (key in self.keys and key not in self.withheld)
+
+    def ignores(self, key: ObjectKey, pointer: str, managers: Iterable[str]) -> bool:
+        names = tuple(managers)
+        rules = [rule for rule in self.ignored if rule.concerns(key)]
+        return any(rule.covers(pointer, name) for rule in rules for name in names)
 
 
 NO_HEALING = Healing()

@@ -93,6 +93,8 @@ def _is_taken(row: Contested, wanted: Wanted, found: LiveObject, sketch: Sketch 
     takes = {Kin.PERSON, Kin.OURS, Kin.UNKNOWN} if healing.every else {Kin.PERSON, Kin.OURS}
     if sketch is None or not all(kin(name) in takes for name in row.owners):
         return False
+    if healing.ignores(said.key, row.pointer, row.owners):
+        return False
     return healing.covers(said.key) or _heals_by_the_way(wanted, sketch, healing) or _git_changed(row, said, sketch)
 
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from structlog.stdlib import BoundLogger
 
-from clusterops.errors import ClusterOpsError, TerminalError, TransientError
+from clusterops.errors import ClusterOpsError, TransientError
 from clusterops.kube.answers import version_not_served
 from clusterops.kube.exchange import backoff_s
 from clusterops.kube.listwatch import Page
@@ -167,7 +167,7 @@ class Informer:
             self._logger.error("unforeseen error", subject=f"watch of {self._label}", exc_info=error)
             self._restart()
             words = f"{type(error).__name__}: {error}"
-            return "internal-error", self._failed(TerminalError("internal-error", f"watch of {self._label}", words))
+            return "internal-error", self._failed(TransientError("internal-error", f"watch of {self._label}", words))
         return "ended", 0.0
 
     async def _resource(self) -> Resource:

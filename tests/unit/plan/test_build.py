@@ -9,6 +9,7 @@ import pytest
 
 from clusterops.apply import apply_plan
 from clusterops.model.drift import NO_HEALING, Healing
+from clusterops.model.ignore import IgnoreRule
 from clusterops.model.inventory import Entry, EntryState, Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveSet
@@ -117,6 +118,17 @@ def test_an_object_that_a_commit_changes_is_sent_whole_and_heals_by_the_way() ->
     whole = row(world.plan(cluster_bodies(workers=3)), "MachineDeployment")
     assert {one.pointer for one in whole.fields} == {"/spec/clusterName", "/spec/replicas"}
     assert [one.pointer for one in whole.heals] == ["/spec/clusterName"]
+
+
+def test_a_field_that_a_rule_ignores_stays_with_its_owner_whatever_else_is_written() -> None:
+    world = World(cluster_bodies())
+    world.cluster.edit(world.key("ConfigMap"), lambda raw: raw["data"].update(text="by hand"), manager="kubectl-edit")
+    bodies = cluster_bodies()
+    next(one for one in bodies if one["kind"] == "ConfigMap")["data"]["more"] = "of git"
+    rule = IgnoreRule(source="fleet.yaml:25", kind="ConfigMap", pointers=("/data/text",))
+    spared = row(world.plan(bodies, healing=Healing(ignored=(rule,))), "ConfigMap")
+    assert ([one.pointer for one in spared.fields], spared.heals) == (["/data/more"], ())
+    assert [left.pointer for left in spared.left] == ["/data/text"]
 
 
 def test_what_healing_is_withheld_from_is_sent_without_what_a_person_changed() -> None:
