@@ -77,11 +77,13 @@ def _steps(sent: Iterable[Sent]) -> Sequence[_Step]:
     ordered = sorted((one for one in sent if not one.is_lease), key=lambda one: one.began_s)
     steps = [_Step(sent=one, body=_body(one)) for one in ordered]
     latest: dict[str, list[_Step]] = {}
+    shared: list[_Step] = []
     for step in steps:
         mine = latest.setdefault(step.sent.cluster, [])
-        around = latest.get("", []) if step.sent.cluster else []
-        step.after = [one for one in (*mine[-64:], *around[-8:]) if one.sent.ended_s <= step.sent.began_s]
+        step.after = [one for one in (*mine[-64:], *shared) if one.sent.ended_s <= step.sent.began_s]
         mine.append(step)
+        if not step.sent.cluster and step.sent.method != "GET":
+            shared.append(step)
     return steps
 
 
