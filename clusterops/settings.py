@@ -103,6 +103,8 @@ class DriftSettings:
     """Written anew every so often: HTML, Markdown, JSON or text by its suffix (.html, .md, .json, .txt)."""
     report_every_s: float = 0.0
     """0: no report is written."""
+    audit_log: Path | None = None
+    """The API server's audit log (JSON lines), for the user name behind a field manager; None: nobody is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

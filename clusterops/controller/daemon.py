@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from clusterops.controller.audit_trail import AuditTrail
 from clusterops.controller.commits import Commit
 from clusterops.controller.drift_look import Rules, healing_plan
 from clusterops.controller.drift_reports import DriftReports
@@ -362,7 +363,8 @@ class Daemon:
         self._group.create_task(requests.follow(self), name="requests")
         if self.cache is not None:
             telling = Telling(records=doors.records, logger=doors.logger, metrics=doors.metrics)
-            self.drifting = Drifting(doors=doors, cache=self.cache, healer=self, telling=telling)
+            trail = AuditTrail(self.drift.audit_log) if self.drift.audit_log is not None else None
+            self.drifting = Drifting(doors=doors, cache=self.cache, healer=self, telling=telling, trail=trail)
             self._group.create_task(self.drifting.follow(), name="drift")
             self._group.create_task(self._reports(self.drifting).run(), name="drift-reports")
         self._opened = True

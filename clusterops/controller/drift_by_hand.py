@@ -14,11 +14,13 @@ from clusterops.controller.drift_look import Rules, look, read_entries
 from clusterops.controller.work import Doors, Work
 from clusterops.drift.body import drift_of
 from clusterops.drift.extra import extras
+from clusterops.errors import ClusterOpsError
 from clusterops.model.drift import DriftReport, TargetDrift
 from clusterops.model.fleet import Mode
 from clusterops.model.inventory import Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
+from clusterops.ports import Cluster
 from clusterops.status import StoredTarget
 
 LOOKS: Final = 8
@@ -80,7 +82,15 @@ async def _labelled(inventories: Iterable[Inventory], doors: Doors) -> list[Live
     """Of the kinds in use, whatever carries the label of a cluster."""
     keys: set[ObjectKey] = {key for inventory in inventories for key in inventory.entries if is_capi(key)}
     kinds = sorted({(key.group, key.kind) for key in keys})
-    lists = await asyncio.gather(
-        *(doors.cluster.list_objects(group, kind, labels=CLUSTER_NAME_LABEL) for group, kind in kinds)
-    )
+    lists = await asyncio.gather(*(_list(doors.cluster, group, kind) for group, kind in kinds))
     return [live for each in lists for live in each]
+
+
+async def _list(cluster: Cluster, group: str, kind: str) -> tuple[LiveObject, ...]:
+    """What may not be listed is told for the objects that we own; strays of it nobody can know."""
+    try:
+        return await cluster.list_objects(group, kind, labels=CLUSTER_NAME_LABEL)
+    except ClusterOpsError as error:
+        if error.code != "api-forbidden":
+            raise
+        return ()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from clusterops.capi.kinds import is_capi
+from clusterops.controller.audit_trail import AuditTrail
 from clusterops.controller.drift_index import Index, measures_alike
 from clusterops.controller.drift_look import Looked, Rules, Seen, look, read_entries
 from clusterops.controller.drift_telling import Telling
@@ -67,6 +68,7 @@ class Drifting:
     cache: LiveCache
     healer: Healer
     telling: Telling
+    trail: AuditTrail | None = None
     _index: Index = field(default_factory=Index)
     _known: dict[str, Mapping[ObjectKey, Departing]] = field(default_factory=dict)
     """What the last look at a target was about; one that was never looked at departs nowhere."""
@@ -93,6 +95,8 @@ class Drifting:
     async def follow(self) -> None:
         """Until cancelled."""
         records = self.doors.records
+        if self.trail is not None:
+            await asyncio.to_thread(self.trail.begin)
         for name, stored in tuple(records.known.items()):
             self.telling.restored(stored)
             self._take(name)
@@ -289,7 +293,8 @@ class Drifting:
             return False
         self._known[name] = looked.departing
         self._heal(name, looked)
-        await self.telling.tell(looked.drift, before, looked.held)
+        drift = await self.trail.named(looked.drift, before) if self.trail is not None else looked.drift
+        await self.telling.tell(drift, before, looked.held)
         return looked.doubtful
 
     def _seen(self, inventory: Inventory, keys: Iterable[ObjectKey]) -> dict[ObjectKey, Seen]:

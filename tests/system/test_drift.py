@@ -88,7 +88,11 @@ def test_drift_is_reported_with_its_author_and_a_restart_writes_nothing(stage: F
     )
     report = stage.home / "drift.json"
     head = create(stage, a=config("a", "1"), c=f"{cluster('c')}---\n{check}")
-    daemon = stage.started(CLUSTEROPS_DRIFT_REPORT_FILE=str(report), CLUSTEROPS_DRIFT_REPORT_EVERY_S="500ms")
+    daemon = stage.started(
+        CLUSTEROPS_DRIFT_REPORT_FILE=str(report),
+        CLUSTEROPS_DRIFT_REPORT_EVERY_S="500ms",
+        CLUSTEROPS_DRIFT_AUDIT_LOG=str(stage.sandbox.audit_log),
+    )
     daemon.until_event("commit applied", commit=head[:7])
     stage.until_text(head, "clusterops/drift", "2 clusters in sync")
 
@@ -97,7 +101,7 @@ def test_drift_is_reported_with_its_author_and_a_restart_writes_nothing(stage: F
     assert [(one["pointer"], one["git"], one["live"], one["manager"]) for one in told["fields"]] == [
         ("/data/value", "1", "by hand", "kubectl-edit")
     ]
-    assert told["author"] == "person"
+    assert (told["author"], told["fields"][0]["user"]) == ("person", "clusterops-sandbox-admin")
     until("the Event", lambda: events(stage, "a") == ["Drifted"])
     assert objects(daemon, "person") == 1
     assert metric(daemon, "clusterops_seconds_since_in_sync") > 0
