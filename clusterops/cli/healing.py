@@ -93,7 +93,8 @@ async def put_back(hands: Hands, asked: Asked, plan: Plan) -> tuple[str, Outcome
     recorded = (await hands.wishes.recorded()).get(plan.target)
     if recorded is not None:
         try:
-            return await hands.wishes.ask_for_heal(recorded, plan.id), None
+            answer = await hands.wishes.ask_for_heal(recorded, plan.id)
+            return f"{answer}; a refusal stands in the Events of {recorded.key.label}", None
         except TerminalError as error:
             if error.code != "no-daemon":
                 raise
