@@ -132,7 +132,12 @@ def test_drift_is_reported_with_its_author_and_a_restart_writes_nothing(stage: F
     head = stage.commit(a=config("a", "2"))
     stage.until_phase("a", "Settled")
     history = until_in_sync(stage, "a")["history"]
-    assert [one["what"] for one in history] == ["changed", "deleted", "in-sync"]
+    assert [(one["what"], one.get("remedy")) for one in history] == [
+        ("changed", "report"),
+        ("deleted", "report"),
+        ("deleted", "heal"),
+        ("in-sync", None),
+    ]
     assert stage.value("a") == "2"
     assert stage.until_verdict(head)["state"] == "success"
 
