@@ -85,7 +85,7 @@ async def look(
 
     A target of which nothing departs costs no plan.
     """
-    at, name = doors.clock.now(), work.target.name
+    name = work.target.name
     departing = departed(inventory, live, target=name, fleet=work.target.fleet)
     drift = TargetDrift(
         target=name,
@@ -95,54 +95,64 @@ async def look(
         unknown=tuple(dict.fromkeys((*unknown(inventory, live), *problems))),
         history=before.history,
     )
+    bench = _Bench(before=before, rules=rules, may_heal=may_heal, at=doors.clock.now(), departing=departing)
     if not departing and not extras:
-        return _judged(drift, (), work, before=before, rules=rules, may_heal=may_heal, at=at, departing=departing)
+        return bench.judge(drift, ())
     try:
         plan = await healing_plan(work, doors) if departing else _NO_PLAN
     except ClusterOpsError as error:
-        return _unexplained(drift, departing, before, Problem.of(error), at)
+        return bench.give_up(drift, Problem.of(error))
     except Exception as error:
-        problem = unforeseen(error, name, doors.logger, revision=work.revision)
-        return _unexplained(drift, departing, before, problem, at)
+        return bench.give_up(drift, unforeseen(error, name, doors.logger, revision=work.revision))
     found = explained(departing, plan, live, inventory=inventory, extras=extras)
-    looked = _judged(
-        drift,
-        found.objects,
-        work,
-        before=before,
-        rules=rules,
-        may_heal=may_heal,
-        at=at,
-        departing=departing,
-        annotations=annotations_of(found.objects, plan, live),
-    )
+    looked = bench.judge(drift, found.objects, annotations_of(found.objects, plan, live))
     return replace(looked, held=_rebased(found.settled, plan, inventory))
 
 
-def _judged(
-    drift: TargetDrift,
-    objects: Collection[DriftedObject],
-    work: Work,
-    *,
-    before: TargetDrift,
-    rules: Rules,
-    may_heal: bool,
-    at: datetime,
-    departing: Mapping[ObjectKey, Departing],
-    annotations: Mapping[ObjectKey, Iterable[Mapping[str, str]]] | None = None,
-) -> Looked:
-    found = judged(
-        drift,
-        objects,
-        before=before,
-        now=at,
-        policy=rules.policy if may_heal else DriftPolicy.REPORT,
-        rules=rules.ignore,
-        annotations=annotations,
-        windows=Windows.of(work.target.name, rules.windows),
-    )
-    again_s = max(0.0, (found.again_at - at).total_seconds()) if found.again_at is not None else None
-    return Looked(drift=found.drift, departing=departing, again_s=again_s)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bench:
+    """What is held against whatever a look has found."""
+
+    before: TargetDrift
+    rules: Rules
+    may_heal: bool
+    at: datetime
+    departing: Mapping[ObjectKey, Departing]
+
+    def judge(
+        self,
+        drift: TargetDrift,
+        objects: Collection[DriftedObject],
+        annotations: Mapping[ObjectKey, Iterable[Mapping[str, str]]] | None = None,
+    ) -> Looked:
+        found = judged(
+            drift,
+            objects,
+            before=self.before,
+            now=self.at,
+            policy=self.rules.policy if self.may_heal else DriftPolicy.REPORT,
+            rules=self.rules.ignore,
+            annotations=annotations,
+            windows=Windows.of(drift.target, self.rules.windows),
+        )
+        again_s = max(0.0, (found.again_at - self.at).total_seconds()) if found.again_at is not None else None
+        return Looked(drift=found.drift, departing=self.departing, again_s=again_s)
+
+    def give_up(self, drift: TargetDrift, why: Problem) -> Looked:
+        """Nothing is explained: what departs is told as a whole."""
+        seen = {one.key: one.seen_at for one in self.before.drifted}
+        drifted = tuple(
+            DriftedObject(
+                key=key,
+                what=one.what,
+                why=f"not explained: {why.text}",
+                unknown_cost=True,
+                seen_at=seen.get(key) or self.at,
+            )
+            for key, one in sorted(self.departing.items())
+        )
+        told = replace(drift, drifted=drifted, unknown=tuple(dict.fromkeys((*drift.unknown, why))))
+        return Looked(drift=told, departing=self.departing, doubtful=why.retry is Retry.BACKOFF)
 
 
 def _rebased(settled: Collection[ObjectKey], plan: Plan, inventory: Inventory) -> dict[ObjectKey, Sketch]:
@@ -153,24 +163,6 @@ def _rebased(settled: Collection[ObjectKey], plan: Plan, inventory: Inventory) -
         for key, row in rows.items()
         if row.live is not None and row.live.body.get("apiVersion") == inventory.entries[key].api_version
     }
-
-
-def _unexplained(
-    drift: TargetDrift, departing: Mapping[ObjectKey, Departing], before: TargetDrift, why: Problem, at: datetime
-) -> Looked:
-    seen = {one.key: one.seen_at for one in before.drifted}
-    drifted = tuple(
-        DriftedObject(
-            key=key,
-            what=one.what,
-            why=f"not explained: {why.text}",
-            unknown_cost=True,
-            seen_at=seen.get(key) or at,
-        )
-        for key, one in sorted(departing.items())
-    )
-    told = replace(drift, drifted=drifted, unknown=tuple(dict.fromkeys((*drift.unknown, why))))
-    return Looked(drift=told, departing=departing, doubtful=why.retry is Retry.BACKOFF)
 
 
 async def read_entries(inventories: Iterable[Inventory], cluster: Cluster) -> dict[ObjectKey, Seen]:

@@ -42,6 +42,8 @@ class Telling:
     """Set whenever drift of a target, or the number of targets, may be another one; for one reader, who clears it."""
     _healed: dict[str, tuple[DriftedObject, ...]] = field(default_factory=dict)
     """Put back, and not told yet."""
+    _rebased: dict[str, set[ObjectKey]] = field(default_factory=dict)
+    """Objects whose other measure was written: once is enough, the next apply writes it again."""
     _out_since: dict[str, datetime] = field(default_factory=dict)
     """Targets that are not in sync, and since when that is known."""
     _counting: dict[str, set[str]] = field(default_factory=dict)
@@ -65,10 +67,11 @@ class Telling:
         stored = self.records.known.get(now.target)
         if stored is None:
             return
-        body = _written(now)
+        body, rebased = _written(now), self._rebased.setdefault(now.target, set())
         moved = body != dict(stored.status.drift)
-        if moved or held:
+        if moved or not held.keys() <= rebased:
             await self.records.note_drift(now.target, body, held)
+            rebased |= held.keys()
 
     async def _event(self, now: TargetDrift, reason: str, note: str) -> None:
         stored = self.records.known.get(now.target)
