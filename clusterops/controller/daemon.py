@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from clusterops.controller.agreements import Agreements
 from clusterops.controller.audit_trail import AuditTrail
 from clusterops.controller.commits import Commit
-from clusterops.controller.drift_look import Rules, healing_plan
+from clusterops.controller.drift_look import Rules, drift_rules
 from clusterops.controller.drift_reports import DriftReports
 from clusterops.controller.drift_telling import Telling
 from clusterops.controller.drifting import Drifting
@@ -17,8 +18,8 @@ from clusterops.controller.due import Due, Memory, counts_of, find_due, gone_tar
 from clusterops.controller.history import History
 from clusterops.controller.judging import counting
 from clusterops.controller.lease import FleetLease, Gate
-from clusterops.controller.reconcile import plan_moved, reconcile, unforeseen
-from clusterops.controller.requests import HEAL_ANNOTATION, Requests
+from clusterops.controller.reconcile import reconcile, unforeseen
+from clusterops.controller.requests import Requests
 from clusterops.controller.resume import Share, revision_of, shares, standing
 from clusterops.controller.schedule import Schedule
 from clusterops.controller.verdicts import Verdicts
@@ -320,8 +321,8 @@ class Daemon:
         commit.finish(name, outcome)
         if self.drifting is not None:
             self.drifting.passed(name, outcome, healing)
-        if agreed:
-            await self._answered(name, outcome.problem)
+            if agreed:
+                await self._agreements(self.drifting).answer(name, outcome.problem)
         return outcome.problem is not None and outcome.problem.retry is Retry.BACKOFF
 
     def _learn(self, work: Work, outcome: Outcome) -> None:
@@ -469,39 +470,20 @@ class Daemon:
 
     def asked_to_heal(self, name: str, plan_id: str) -> None:
         """A person saw what putting everything back does to machines, and agreed to that plan."""
-        assert self._group is not None
-        self._group.create_task(self._heal_agreed(name, plan_id), name=f"heal:{name}")
+        if self._group is not None and self.drifting is not None:
+            self._group.create_task(self._heal_agreed(name, plan_id), name=f"heal:{name}")
 
     async def _heal_agreed(self, name: str, plan_id: str) -> None:
         await self._headed.wait()
-        problem = await self._obstacle(name, plan_id)
-        if problem is not None or self.drifting is None:
-            await self._answered(name, problem)
+        assert self.drifting is not None
+        if not await self._agreements(self.drifting).stands(name, plan_id):
             return
         self._healing[name], self._agreed[name] = Healing(every=True), plan_id
         self.drifting.healing(name)
         self._wake_again(name)
 
-    async def _obstacle(self, name: str, plan_id: str) -> Problem | None:
-        work = self.work_on(name)
-        if work is None or not self.may_heal(name):
-            return cannot_heal(name)
-        try:
-            plan = await healing_plan(work, self.doors)
-        except ClusterOpsError as error:
-            return Problem.of(error)
-        except Exception as error:
-            return unforeseen(error, name, self.doors.logger)
-        return plan_moved(name) if plan.id != plan_id else None
-
-    async def _answered(self, name: str, problem: Problem | None) -> None:
-        """The wish is taken off the FleetTarget; what stood against it is told."""
-        try:
-            await self.doors.records.answered(name, HEAL_ANNOTATION)
-            if problem is not None and self.drifting is not None:
-                await self.drifting.telling.refused(name, problem)
-        except ClusterOpsError as error:
-            self.doors.logger.warning("wish not answered", target=name, code=error.code, error=str(error))
+    def _agreements(self, drifting: Drifting) -> Agreements:
+        return Agreements(doors=self.doors, healer=self, telling=drifting.telling)
 
     def suspend_fleet(self, suspended: bool) -> None:
         """The kill switch, read before every request."""
@@ -545,22 +527,6 @@ class Daemon:
         """Targets that have a record here and are no longer in git."""
         known = self.doors.records.known
         return tuple(gone_target(stored, fleet) for name, stored in sorted(known.items()) if name not in fleet.targets)
-
-
-def cannot_heal(target: str) -> Problem:
-    return Problem(
-        code="heal-refused",
-        subject=target,
-        message="is only observed, paused, or not in git: nothing was put back",
-        hint=f"`clusterops status {target}` says which",
-        retry=Retry.HUMAN,
-    )
-
-
-def drift_rules(fleet: Fleet) -> object:
-    """All of fleet.yaml, and of single targets, that decides what drift is and what is done about it."""
-    overruled = {name: target.drift for name, target in fleet.targets.items() if target.drift is not fleet.file.drift}
-    return fleet.file.drift, fleet.file.ignore, fleet.file.windows, overruled
 
 
 def _may_write(fleet: Fleet, mine: Mapping[str, Target]) -> bool:

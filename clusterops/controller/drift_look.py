@@ -15,7 +15,7 @@ from clusterops.drift.explain import explained
 from clusterops.drift.judge import annotations_of, judged
 from clusterops.errors import ClusterOpsError
 from clusterops.model.drift import DriftedObject, Healing, Remedy, TargetDrift
-from clusterops.model.fleet import DriftPolicy, FleetFile, Target
+from clusterops.model.fleet import DriftPolicy, Fleet, FleetFile, Target
 from clusterops.model.ignore import IgnoreRule
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
@@ -41,6 +41,12 @@ class Rules:
 
 
 Seen = LiveObject | Absent | Unreadable
+
+
+def drift_rules(fleet: Fleet) -> object:
+    """All that decides what drift is and what is done about it, in fleet.yaml and in single targets; to be compared."""
+    overruled = {name: target.drift for name, target in fleet.targets.items() if target.drift is not fleet.file.drift}
+    return fleet.file.drift, fleet.file.ignore, fleet.file.windows, overruled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
