@@ -140,6 +140,34 @@ async def test_the_third_heal_that_is_undone_is_the_last() -> None:
         assert stage.cluster.objects[stage.key("ConfigMap")]["data"]["text"] == "by hand"
 
 
+async def test_what_is_paused_is_reported_and_healed_once_it_goes_on() -> None:
+    stage = await scene(cluster_bodies(), DriftPolicy.HEAL)
+    stage.passes.paused = True
+    async with stage.followed():
+        stage.edit("ConfigMap", by_hand)
+        await stage.settle()
+        assert (stage.passes.asked, told(stage)) == ([], [("ConfigMap", Departed.CHANGED, Remedy.REPORT)])
+        stage.passes.paused = False
+        assert stage.passes.drifting is not None
+        stage.passes.drifting.ruled()
+        await stage.settle()
+        assert (len(stage.passes.asked), told(stage)) == (1, [])
+
+
+async def test_a_kind_that_cannot_be_read_is_unknown_and_never_in_sync() -> None:
+    stage = await scene(cluster_bodies())
+    async with stage.followed():
+        kind = next(each for each in stage.cluster.followed if each.kind == "MachineHealthCheck")
+        stage.cluster.problems[kind] = Problem(code="api-forbidden", subject="x", message="may not be listed")
+        await stage.clock.advance(6)
+        await stage.settle()
+        assert ([one.code for one in stage.drift.unknown], stage.drift.in_sync) == (["api-forbidden"], False)
+        del stage.cluster.problems[kind]
+        await stage.clock.advance(6)
+        await stage.settle()
+        assert stage.drift.in_sync
+
+
 async def test_a_heal_waits_for_the_window_and_then_comes_by_itself() -> None:
     """The clock of the test begins at 00:16:40."""
     stage = await scene(cluster_bodies(), DriftPolicy.HEAL)

@@ -114,6 +114,7 @@ class Passes:
     policy: DriftPolicy = DriftPolicy.REPORT
     rules: Rules = field(default_factory=Rules)
     stopped: Problem | None = None
+    paused: bool = False
     asked: list[frozenset[ObjectKey]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     drifting: Drifting | None = None
@@ -129,7 +130,7 @@ class Passes:
         return replace(self.rules, policy=self.policy)
 
     def may_heal(self, name: str) -> bool:
-        return True
+        return not self.paused
 
     def heal(self, name: str, keys: Iterable[ObjectKey]) -> None:
         self.asked.append(frozenset(keys))
