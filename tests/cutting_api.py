@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -35,6 +35,21 @@ class CuttingApi(FlakyApi):
         super().__init__(sandbox)
         self.harm: Callable[[Seen], Harm | None] = lambda seen: None
         self.harmed: list[tuple[str, Harm]] = []
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.get_running_loop().create_task(super().serve(reader, writer), name="serving")
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+        await asyncio.wait([serving])
+
+    async def close(self) -> None:
+        """Cuts what is open and waits for its end."""
+        self.cut_all()
+        for serving in tuple(self._serving):
+            serving.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        await asyncio.sleep(0)
 
     async def _forward(self, seen: Seen, writer: asyncio.StreamWriter | None) -> None:
         harm = self.harm(seen) if writer is not None and "watch=true" in seen.path else None
@@ -81,8 +96,13 @@ async def _harmed(pipe: asyncio.StreamReader, writer: asyncio.StreamWriter, harm
         while rest := await pipe.read(2**16):
             writer.write(rest)
         return False
-    left, line_open = harm.after, False
-    async for piece in _chunks(pipe):
+    async with aclosing(_chunks(pipe)) as pieces:
+        return await _harmed_pieces(pieces, writer, harm)
+
+
+async def _harmed_pieces(pieces: AsyncIterator[bytes], writer: asyncio.StreamWriter, harm: Harm) -> bool:
+    left = harm.after
+    async for piece in pieces:
         line_open = not piece.endswith(b"\n")
         if harm.how == "expire":
             done, left = left < len(piece) and not line_open, left - len(piece)
@@ -114,7 +134,7 @@ def _chunk(data: bytes) -> bytes:
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
-async def _chunks(pipe: asyncio.StreamReader) -> AsyncIterator[bytes]:
+async def _chunks(pipe: asyncio.StreamReader) -> AsyncGenerator[bytes, None]:
     """The decoded pieces of a chunked body; nothing more where the server cut it."""
     while True:
         try:
@@ -137,5 +157,4 @@ async def cutting_api(sandbox: Sandbox) -> AsyncIterator[CuttingApi]:
         yield proxy
     finally:
         server.close()
-        proxy.cut_all()
-        await asyncio.sleep(0)
+        await proxy.close()

@@ -31,8 +31,8 @@ BROKEN_S: Final = 3.0
 """A watch that is away for longer is said so, and its kind is read from the server: reconnecting takes less."""
 NOT_SERVED_S: Final = 3.0
 """Between two looks for a kind that is not served: its definition may be on its way."""
-REFUSED_S: Final = 30.0
-"""Between two tries where rights are missing, or something is wrong that no moment's wait mends."""
+REFUSED_S: Final = (3.0, 30.0)
+"""Between two tries where rights are missing, or something is wrong that no moment's wait mends: first, at most."""
 HEALTHY_S: Final = 1.0
 """A watch that lived so long resets the backoff."""
 UNTIMELY_S: Final = 200.0
@@ -102,6 +102,7 @@ class Informer:
         self._away_since_s: float | None = clock.boottime_s()
         self._error: Problem | None = None
         self._stubborn = 0
+        self._refused_s = 0.0
 
     @property
     def mirror(self) -> Mirror | None:
@@ -194,7 +195,11 @@ class Informer:
                 if line:
                     self.applied((follower.received(line),))
                 else:
-                    self._away_since_s, self._error, self._stubborn = None, None, 0
+                    self._accepted()
+
+    def _accepted(self) -> None:
+        self._away_since_s, self._error = None, None
+        self._stubborn, self._refused_s = 0, 0.0
 
     async def _list(self, follower: Follower) -> None:
         follower.mirror.begin()
@@ -220,7 +225,9 @@ class Informer:
             self._clear()
             return NOT_SERVED_S
         if not isinstance(error, TransientError):
-            return REFUSED_S
+            first_s, most_s = REFUSED_S
+            self._refused_s = min(2 * self._refused_s or first_s, most_s)
+            return self._refused_s
         self._stubborn += error.code == "api-unavailable"
         if self._stubborn >= STUBBORN:
             self._restart()
