@@ -287,10 +287,10 @@ class Daemon:
 
     def _moved(self, commit: Commit) -> None:
         self.verdicts.moved(commit)
-        if commit.finished and commit.works and not commit.told:
+        if commit.works and not commit.told and commit.finished:
             commit.told = True
             self._ended.set()
-        if commit.applied and not commit.noted and commit.works and not commit.silent:
+        if commit.works and not commit.noted and not commit.silent and commit.applied:
             commit.noted = True
             seconds = (self.doors.clock.now() - commit.seen_at).total_seconds()
             self.doors.metrics.commit_seconds.observe(seconds)
