@@ -17,6 +17,7 @@ from tests.shows.impact_clusters import cluster_class
 from tests.stage import Api, Repository
 
 AUTOSCALER: Final = "cluster-autoscaler"
+GREEDY: Final = ("plain-3-general", "chart-3-general")
 _MIN: Final = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size"
 _REMEDIATE: Final = "cluster.x-k8s.io/remediate-machine"
 RECLASS_EVERY: Final = 50
@@ -122,14 +123,21 @@ class Others:
     def autoscale(self) -> None:
         """As cluster-autoscaler's clusterapi provider does: through the scale subresource."""
         pools = [one for one in self._every("MachineDeployment") if _MIN in one["metadata"].get("annotations", {})]
-        if not pools:
-            return
-        pool = self.dice.choice(pools)
+        if pools:
+            self._scale(self.dice.choice(pools))
+            self.done["autoscaled"] += 1
+
+    def overreach(self) -> None:
+        """The autoscaler on pools whose count git says, and no bounds: by right, whatever git says."""
+        pools = [one for one in self._every("MachineDeployment") if one["metadata"]["name"] in GREEDY]
+        if pools:
+            self._scale(self.dice.choice(pools))
+            self.done["autoscaled past git"] += 1
+
+    def _scale(self, pool: dict[str, Any]) -> None:
         count = self.dice.choice([each for each in range(BOUNDS[0], BOUNDS[1] + 1) if each != pool["spec"]["replicas"]])
-        scale = {"spec": {"replicas": count}}
         path = f"{_place(pool).path}/scale?fieldManager={AUTOSCALER}"
-        self.api.send("PATCH", path, scale, "application/merge-patch+json")
-        self.done["autoscaled"] += 1
+        self.api.send("PATCH", path, {"spec": {"replicas": count}}, "application/merge-patch+json")
 
     def remediate(self) -> None:
         """Marks a running worker that a MachineHealthCheck looks after."""
