@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from clusterops.controller.agreements import Agreements
 from clusterops.controller.audit_trail import AuditTrail
@@ -14,22 +13,23 @@ from clusterops.controller.drift_look import Rules, drift_rules
 from clusterops.controller.drift_reports import DriftReports
 from clusterops.controller.drift_telling import Telling
 from clusterops.controller.drifting import Drifting
-from clusterops.controller.due import Due, Memory, counts_of, find_due, gone_target
+from clusterops.controller.due import Memory, counts_of, find_due, gone_target
+from clusterops.controller.following import Following
 from clusterops.controller.history import History
-from clusterops.controller.judging import counting
-from clusterops.controller.lease import FleetLease, Gate
-from clusterops.controller.reconcile import reconcile, unforeseen
+from clusterops.controller.intake import Intake
+from clusterops.controller.leading import Leading
+from clusterops.controller.lease import Gate
+from clusterops.controller.reconcile import reconcile
 from clusterops.controller.requests import Requests
-from clusterops.controller.resume import Share, revision_of, shares, standing
 from clusterops.controller.schedule import Schedule
 from clusterops.controller.verdicts import Verdicts
 from clusterops.controller.work import Doors, Work
-from clusterops.errors import ClusterOpsError, TransientError
+from clusterops.errors import ClusterOpsError
 from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.fleet import Fleet, FleetFile, Mode, Target
 from clusterops.model.key import ObjectKey
 from clusterops.model.problem import Problem, Retry
-from clusterops.model.report import Outcome, Result, Stage
+from clusterops.model.report import Outcome, Result
 from clusterops.model.revision import Revision, Snapshot
 from clusterops.ports import LiveCache, Repository
 from clusterops.settings import DaemonSettings, DriftSettings
@@ -54,11 +54,7 @@ class Daemon:
     cache: LiveCache | None = None
     """The doors' cluster, where it follows what lives; without one no drift is noticed."""
     head: Revision | None = None
-    problem: Problem | None = None
-    """Why the branch cannot be followed at the moment; None when it is."""
     memories: dict[str, Memory] = field(default_factory=dict)
-    standing_by: str = ""
-    """Who holds the Lease that this process waits for."""
     history: History = field(init=False)
     drifting: Drifting | None = None
     _healing: dict[str, Healing] = field(default_factory=dict)
@@ -70,16 +66,22 @@ class Daemon:
     _snapshot: Snapshot | None = None
     _latest: dict[str, Commit] = field(default_factory=dict)
     _schedule: Schedule = field(init=False)
-    _lease: FleetLease | None = None
+    _following: Following = field(init=False)
+    _leading: Leading = field(init=False)
     _group: asyncio.TaskGroup | None = None
-    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _failures: int = 0
-    _again: asyncio.Task[None] | None = None
     _opened: bool = False
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.history = History(repository=self.repository, records=self.doors.records, verdicts=self.verdicts)
+        self._following = Following(
+            repository=self.repository,
+            take=self._fetch,
+            clock=self.doors.clock,
+            logger=self.doors.logger,
+            settings=self.settings,
+        )
+        self._leading = Leading(doors=self.doors, gate=self.gate, settings=self.settings, on_wait=self._waits)
         self._schedule = Schedule(
             run=self._pass,
             clock=self.doors.clock,
@@ -89,8 +91,21 @@ class Daemon:
         )
 
     @property
+    def problem(self) -> Problem | None:
+        """Why the branch cannot be followed at the moment; None when it is."""
+        return self._following.problem
+
+    @property
     def leading(self) -> bool:
-        return self._lease is not None and self._lease.held
+        return self._leading.held
+
+    @property
+    def standing_by(self) -> str:
+        """Who holds the Lease that this process waits for."""
+        return self._leading.standing_by
+
+    def _waits(self, why: Problem | None) -> None:
+        self._following.problem = why
 
     @property
     def ready(self) -> bool:
@@ -104,7 +119,7 @@ class Daemon:
                 self._group = group
                 group.create_task(self.verdicts.write_forever(), name="verdicts")
                 group.create_task(self._tell_fleet(), name="fleet-status")
-                group.create_task(self._follow(), name="follow")
+                group.create_task(self._following.follow(group), name="follow")
                 group.create_task(self._end(stop), name="end")
         except* _Stopped:
             pass
@@ -112,8 +127,7 @@ class Daemon:
             raise _first(errors) from None
         finally:
             await self._schedule.drain(0)
-            if self._lease is not None:
-                await self._lease.release()
+            await self._leading.release()
 
     async def _end(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -122,49 +136,16 @@ class Daemon:
         await self.verdicts.flush(5.0)
         raise _Stopped
 
-    async def _follow(self) -> None:
-        await self.look()
-        async for _ in self.repository.moved():
-            await self.look()
-
     async def look(self) -> None:
         """Fetches, and takes the head of the branch if it is new. What fails is tried again with backoff."""
-        async with self._looking:
-            try:
-                await self._look()
-            except ClusterOpsError as error:
-                self._note(Problem.of(error))
-            except Exception as error:
-                self._note(unforeseen(error, self.repository.url, self.doors.logger))
-            else:
-                self.problem, self._failures = None, 0
+        await self._following.look()
 
-    async def _look(self) -> None:
+    async def _fetch(self) -> None:
         revision = await self.repository.fetch()
         if self.head is not None and revision.commit == self.head.commit:
             await self.history.release(leading=self._opened)
         else:
             self.head = await self._take(revision)
-
-    def _note(self, problem: Problem) -> None:
-        if self.problem is None or self.problem.text != problem.text:
-            self.doors.logger.warning("branch not followed", code=problem.code, error=problem.text)
-        self.problem = problem
-        self._look_again(min(self.settings.backoff_first_s * 2**self._failures, self.settings.backoff_max_s))
-        self._failures = min(self._failures + 1, 16)
-
-    def _look_again(self, delay_s: float) -> None:
-        """One look ahead at most: polls fail too, and must not multiply."""
-
-        async def again() -> None:
-            await self.doors.clock.sleep(delay_s)
-            self._again = None
-            await self.look()
-
-        assert self._group is not None
-        if self._again is not None:
-            self._again.cancel()
-        self._again = self._group.create_task(again(), name="look-again")
 
     async def _take(self, revision: Revision) -> Revision:
         """Reads the commit's fleet and wakes the targets whose inputs it changed. Returns the commit taken."""
@@ -191,7 +172,7 @@ class Daemon:
         ruled = self._fleet is not None and drift_rules(self._fleet) != drift_rules(fleet)
         self._fleet, self._snapshot = fleet, snapshot
         self._headed.set()
-        for commit in await self._commits(snapshot, fleet, due, seen_at):
+        for commit in await self._intake(fleet, snapshot).commits(due, seen_at):
             self._begin(commit)
         if self.drifting is not None:
             self.drifting.telling.moved.set()
@@ -221,69 +202,18 @@ class Daemon:
             self.doors.metrics.targets.labels(state=state).set(getattr(counts, state))
         await self.doors.records.note_fleet(revision, self.doors.clock.now(), counts)
 
-    async def _commits(self, snapshot: Snapshot, fleet: Fleet, due: Iterable[Due], seen_at: datetime) -> list[Commit]:
-        """One Commit for the head, and one for each earlier commit that a restart left without its verdict."""
-        head, first = snapshot.revision, self.head is None
-        found = await shares(due, head, self.repository)
-        if first and (last := await revision_of(self.doors.records.last_revision, self.repository)) is not None:
-            found.setdefault(last, Share())
-        commits = []
-        for of, share in found.items():
-            commit = self._commit(of, fleet, self._works(share.due, of, snapshot, fleet), seen_at)
-            commit.superseded.update(dict.fromkeys(share.superseded, head.short))
-            if not first or await self._wants_verdict(commit, share, head):
-                commits.append(commit)
-        return commits
-
-    async def _wants_verdict(self, commit: Commit, share: Share, head: Revision) -> bool:
-        """Of a process that has just begun: whether an earlier one left something to say on this commit."""
-        noted = await standing(self.repository, commit.revision.commit, self.settings.management)
-        taken_up = all(each.unfinished_of for each in share.due)
-        commit.planned = noted.planned and taken_up and not commit.fleet.problems
-        if share.due:
-            return True
-        if commit.revision != head or noted.known:
-            return noted.known and not noted.applied and bool(commit.outcomes or commit.superseded)
-        return True
-
-    def _works(self, due: Iterable[Due], of: Revision, snapshot: Snapshot, fleet: Fleet) -> dict[str, Work]:
-        return {
-            each.target.name: Work(
-                target=each.target,
-                snapshot=snapshot,
-                commit=of.commit,
-                inputs=each.inputs,
-                gone=each.gone,
-                settle_timeout_s=fleet.file.rollout.settle_timeout_s,
-            ).keyed(fleet)
-            for each in due
-        }
-
-    def _commit(
-        self, revision: Revision, fleet: Fleet, works: Mapping[str, Work], seen_at: datetime, *, silent: bool = False
-    ) -> Commit:
-        restored = {
-            name: Outcome(target=name, revision=revision.text, stage=Stage.DONE)
-            for name, memory in self.memories.items()
-            if not silent and memory.settled and memory.revision == revision.text and name not in works
-        }
-        commit = Commit(
-            revision=revision,
+    def _intake(self, fleet: Fleet, snapshot: Snapshot) -> Intake:
+        return Intake(
+            snapshot=snapshot,
             fleet=fleet,
-            works=works,
-            owners=self.doors.records.owners,
-            seen_at=seen_at,
-            fleet_size=len(self._mine(fleet)),
-            count=counting(self.doors.cluster),
-            today=lambda: self.doors.clock.now().date(),
+            memories=self.memories,
+            size=len(self._mine(fleet)),
+            first=self.head is None,
+            repository=self.repository,
+            doors=self.doors,
+            management=self.settings.management,
             on_change=self._moved,
-            silent=silent,
         )
-        if self.head is not None:
-            return commit
-        for name, outcome in restored.items():
-            commit.restore(name, outcome)
-        return commit
 
     def _moved(self, commit: Commit) -> None:
         self.verdicts.moved(commit)
@@ -353,14 +283,11 @@ class Daemon:
 
     async def _lead(self, fleet: Fleet) -> None:
         """Becomes the one writer: our namespace, the Lease, our CRDs, what was recorded, and what people ask for."""
-        if self._lease is None:
-            self._lease = await self._acquire(fleet)
+        assert self._group is not None
+        await self._leading.lead(fleet, self._group)
         doors = self.doors
-        self._warn_of_version(fleet)
-        self.gate.suspended = await doors.records.open()
         self.memories = {stored.target: Memory.of(stored) for stored in await doors.records.every()}
         requests = Requests(cluster=doors.cluster, records=doors.records, logger=doors.logger)
-        assert self._group is not None
         self._group.create_task(requests.follow(self), name="requests")
         if self.cache is not None:
             telling = Telling(records=doors.records, logger=doors.logger, metrics=doors.metrics)
@@ -392,35 +319,6 @@ class Daemon:
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(self._mine(self._fleet))) if self._fleet is not None else ()
 
-    def _warn_of_version(self, fleet: Fleet) -> None:
-        """Charts that ask for .Capabilities are rendered for a constant, never for the live server."""
-        rendered_for, live = fleet.file.render.kube_version, self.doors.records.server_version
-        if rendered_for.split(".")[:2] != live.split(".")[:2]:
-            self.doors.logger.warning(
-                "server differs from render.kubeVersion",
-                server=live,
-                rendered_for=rendered_for,
-                code="kube-version-differs",
-            )
-
-    async def _acquire(self, fleet: Fleet) -> FleetLease:
-        doors = self.doors
-        await doors.records.enter(fleet.file.name, self.settings.management)
-        lease = FleetLease(
-            fleet=fleet.file.name, cluster=doors.cluster, gate=self.gate, clock=doors.clock, settings=self.settings
-        )
-        await lease.acquire(self._stand_by)
-        self._stand_by("", None)
-        assert self._group is not None
-        self._group.create_task(lease.keep(), name="lease")
-        doors.metrics.leader.set(1)
-        return lease
-
-    def _stand_by(self, holder: str, why: TransientError | None) -> None:
-        self.standing_by, self.problem = holder, Problem.of(why) if why else None
-        if holder:
-            self.doors.logger.info("standing by", holder=holder)
-
     def asked(self, name: str) -> None:
         """A person resumed a target, or asked for it now."""
         self._wake_again(name)
@@ -435,8 +333,8 @@ class Daemon:
         latest = self._latest.get(name)
         if latest is None or latest.settled(name):
             assert self._fleet is not None
-            revision = work.snapshot.revision
-            self._latest[name] = self._commit(revision, self._fleet, {name: work}, self.doors.clock.now(), silent=True)
+            intake, seen_at = self._intake(self._fleet, work.snapshot), self.doors.clock.now()
+            self._latest[name] = intake.commit(work.snapshot.revision, {name: work}, seen_at, silent=True)
         self._schedule.wake(name)
 
     def work_on(self, name: str) -> Work | None:
@@ -502,8 +400,7 @@ class Daemon:
         if commit_id and commit_id != self.history.confirmed:
             self.history.confirmed = commit_id
             if self.head is None or self.head.commit != commit_id:
-                self._failures = 0
-                self._look_again(0)
+                self._following.look_now()
 
     def _work_again(self, name: str) -> Work | None:
         latest = self._latest.get(name)
