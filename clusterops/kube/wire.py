@@ -169,6 +169,7 @@ def _edits(at: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[
             yield {"op": "remove", "path": f"{at}/{name}"}
         elif new[name] != value:
             yield {"op": "replace", "path": f"{at}/{name}", "value": new[name]}
+    yield from ({"op": "add", "path": f"{at}/{name}", "value": new[name]} for name in new if name not in old)
 
 
 def replace_request(resource: Resource, body: Mapping[str, Any], *, field_manager: str) -> Request:
