@@ -16,7 +16,16 @@ from clusterops.model.manifest import Manifest, Provenance, RenderedSet
 from clusterops.model.neighbours import NOBODY, Neighbours
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem
-from clusterops.plan import also_read, bereft, build_plan, may_differ, neighbourhood, prepare, versions_to_read
+from clusterops.plan import (
+    also_read,
+    bereft,
+    build_plan,
+    may_differ,
+    neighbourhood,
+    prepare,
+    replaced,
+    versions_to_read,
+)
 from clusterops.ports import Cluster
 
 NORTH_ALPHA = "north/alpha"
@@ -195,6 +204,8 @@ async def read_and_plan(
     asked = may_differ(prepared, live) if dry_run else ()
     forced = [key for key, one in prepared.wanted.items() if one.takes]
     predictions: dict[ObjectKey, LiveObject | Problem] = await predict(cluster, asked, live, forced=forced)
+    if dry_run:
+        predictions |= await predict_removals(cluster, replaced(prepared, live, predictions), live)
     neighbours = NOBODY
     while queries := neighbourhood(prepared, live, inventory, neighbours):
         answers = {

@@ -1,7 +1,8 @@
 """An API server in memory that keeps ports.Cluster, with server-side apply's ownership, for injecting failures.
 
 The same suite runs on a real kube-apiserver (tests/doors/test_apply.py), which keeps this one honest. Lists of maps
-with a ``name`` are associative, others atomic; there is no defaulting, no schema and no controller.
+with a ``name`` are associative, others atomic; there is no defaulting, no schema and no controller. Of Cluster API
+it knows that extraArgs are keyed by name and value, and that its webhook wants each name once.
 """
 
 from __future__ import annotations
@@ -138,15 +139,16 @@ class ModelCluster:
         raw = copy.deepcopy(before) if before else {"metadata": {}}
         change(raw)
         body = raw if before else {**raw, "metadata": {**raw["metadata"], "managedFields": []}}
-        touched = _changed_paths(_flat(_content(before or {})), _flat(_content(body)))
+        content = _flat(_content(body))
+        touched = _changed_paths(_flat(_content(before or {})), content)
         for entry in body["metadata"].get("managedFields") or []:
             entry["fieldsV1"] = _tree(_paths(entry["fieldsV1"]) - touched)
-        if touched:
+        if set_now := touched & content.keys():
             entry = {
                 "manager": manager,
                 "operation": "Update",
                 "apiVersion": body["apiVersion"],
-                "fieldsV1": _tree(touched),
+                "fieldsV1": _tree(set_now),
             }
             body["metadata"].setdefault("managedFields", []).append(entry)
         self._store(key, body)
@@ -180,6 +182,7 @@ class ModelCluster:
         kept = {path for entry in entries for path in _paths(entry["fieldsV1"])}
         dropped = (_paths(mine["fieldsV1"]) if mine else set()) - set(wanted) - kept
         content = {path: value for path, value in there.items() if path not in dropped} | wanted
+        _refuse_twice(key, content)
         result = _unflat(content)
         metadata = {**result.pop("metadata", {}), **{f: v for f, v in raw["metadata"].items() if f in _IDENTITY}}
         new = {
@@ -237,10 +240,22 @@ def _flat(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
     if _associative(value):
         found: dict[tuple[str, ...], Any] = {}
         for item in value:
-            step = f"k:{canonical_json({'name': item['name']}).decode()}"
+            keys = {field: item[field] for field in ("name", "value")[: 1 + _is_arguments(path)]}
+            step = f"k:{canonical_json(keys).decode()}"
             found.update(_flat(item, (*path, step)))
         return found
     return {path: value}
+
+
+def _is_arguments(path: tuple[str, ...]) -> bool:
+    return bool(path) and path[-1].endswith("xtraArgs")
+
+
+def _refuse_twice(key: ObjectKey, content: Mapping[tuple[str, ...], Any]) -> None:
+    named = [(*path[:-2], str(value)) for path, value in content.items() if len(path) > 2 and path[-1] == "f:name"]
+    arguments = [path for path in named if _is_arguments(path[:-1])]
+    if len(set(arguments)) < len(arguments):
+        raise TerminalError("object-invalid", key.label, "extraArgs name must be unique")
 
 
 def _associative(value: Any) -> bool:

@@ -51,6 +51,8 @@ async def predict_removals(
 ) -> dict[ObjectKey, LiveObject | Problem]:
     """What the server makes of objects without the fields of ``plan.bereft``: some it sets anew, by default.
 
+    And of those of ``plan.replaced``, in which list items take the place of others.
+
     Dry runs; raises TransientError when the API server cannot be asked.
     """
     gate = asyncio.Semaphore(concurrency)

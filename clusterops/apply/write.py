@@ -8,8 +8,9 @@ from typing import Any, Final
 from clusterops.capi.kinds import is_cluster
 from clusterops.errors import ClusterOpsError, TransientError
 from clusterops.model.bodies import with_leaf
+from clusterops.model.leaves import Path
 from clusterops.model.live import LiveObject
-from clusterops.model.managers import OURS, taken_over
+from clusterops.model.managers import OURS, reclaimed, taken_over
 from clusterops.model.plan import Action, Change
 from clusterops.model.report import Result
 from clusterops.model.sketch import Sketch, held_of
@@ -56,7 +57,8 @@ def _steps(change: Change) -> tuple[Step, ...]:
         return (_prune,)
     if change.live is None:
         return (_apply,)
-    return (*((_adopt,) if change.adopts else ()), *((_hand_over,) if change.hands_over else ()), _apply)
+    before = ((_adopt, change.adopts), (_reclaim, change.reclaims), (_hand_over, change.hands_over))
+    return (*(step for step, what in before if what), _apply)
 
 
 async def _persisted(
@@ -100,6 +102,16 @@ async def _adopt(change: Change, live: LiveObject | None, cluster: Cluster, writ
     assert live is not None
     version = str(live.body["apiVersion"])
     return await cluster.set_managers(live, taken_over(live.managers, change.adopts, by=OURS, api_version=version))
+
+
+async def _reclaim(change: Change, live: LiveObject | None, cluster: Cluster, written: Written) -> LiveObject:
+    """Items that stand in the place of git's become ours, and the apply that follows removes them."""
+    assert live is not None
+    items: dict[str, list[Path]] = {}
+    for one in change.reclaims:
+        items.setdefault(one.manager, []).append(one.path)
+    version = str(live.body["apiVersion"])
+    return await cluster.set_managers(live, reclaimed(live.managers, items, by=OURS, api_version=version))
 
 
 async def _hand_over(change: Change, live: LiveObject | None, cluster: Cluster, written: Written) -> LiveObject:

@@ -28,6 +28,7 @@ from clusterops.plan import (
     neighbourhood,
     prepare,
     price_of,
+    replaced,
     versions_to_read,
 )
 from clusterops.ports import Cluster
@@ -78,6 +79,8 @@ async def _plan(
         forced=[key for key, one in prepared.wanted.items() if one.takes],
         concurrency=doors.concurrency,
     )
+    swaps = replaced(prepared, live, predictions)
+    predictions |= await predict_removals(doors.cluster, swaps, live, concurrency=doors.concurrency)
     remainders = await predict_removals(doors.cluster, bereft(prepared, live), live, concurrency=doors.concurrency)
     plan = build_plan(
         target=work.target,

@@ -34,13 +34,13 @@ def without(body: Mapping[str, Any], pointers: Iterable[str]) -> dict[str, Any]:
 
 
 def with_leaf(body: Mapping[str, Any], pointer: str, value: Any) -> dict[str, Any]:
-    """With a leaf below maps set, which are made where they are missing."""
+    """With a leaf set below maps, which are made where they are missing, and items, which are there."""
     found = copy.deepcopy(dict(body))
     *above, last = _tokens(pointer)
-    node = found
+    node: Any = found
     for token in above:
-        node = node.setdefault(token, {})
-    node[last] = value
+        node = node[int(token)] if isinstance(node, list) else node.setdefault(token, {})
+    node[int(last) if isinstance(node, list) else last] = value
     return found
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from clusterops.model.leaves import merged_tree
+from clusterops.model.leaves import Path, merged_tree
 from clusterops.model.live import Manager
 
 OURS: Final = "clusterops"
@@ -38,6 +41,57 @@ def taken_over(
     time = max(one.time for one in mine)
     folded = Manager(name=by, operation="Apply", api_version=api_version, time=time, fields=fields)
     return (folded, *(one for one in managers if one not in mine))
+
+
+def reclaimed(
+    managers: Sequence[Manager], items: Mapping[str, Collection[Path]], *, by: str, api_version: str
+) -> tuple[Manager, ...]:
+    """List items moved from the entries of their managers into the Apply entry of ``by``; all else as it is.
+
+    ``items`` are paths by manager's name. The same sequence where nobody of these owns such an item any more.
+    """
+    rest: list[Manager] = []
+    moved: dict[str, Any] = {}
+    for one in managers:
+        fields: Mapping[str, Any] = one.fields
+        for path in items.get(one.name, ()) if one.subresource != "status" else ():
+            fields = _moved(fields, path, moved)
+        if fields:
+            rest.append(one if fields is one.fields else replace(one, fields=fields))
+    if not moved:
+        return tuple(managers)
+    mine = next((one for one in rest if _is_applier(one, by)), None)
+    merged = copy.deepcopy(dict(mine.fields)) if mine is not None else {}
+    merge(merged, moved)
+    entry = replace(mine or Manager(name=by, operation="Apply", api_version=api_version), fields=merged)
+    return (entry, *(one for one in rest if one is not mine))
+
+
+def _moved(tree: Mapping[str, Any], path: Path, into: dict[str, Any]) -> Mapping[str, Any]:
+    """The tree without the node at a path, which goes ``into`` another; steps above that are empty then go too.
+
+    An empty node would own the whole field.
+    """
+    step = next((known for known in tree if _is_step(known, path[0])), None)
+    if step is None:
+        return tree
+    if len(path) == 1:
+        merge(into.setdefault(step, {}), tree[step])
+        return {known: child for known, child in tree.items() if known != step}
+    below: dict[str, Any] = {}
+    left = _moved(tree[step], path[1:], below)
+    if not below:
+        return tree
+    merge(into.setdefault(step, {}), below)
+    others = {known: child for known, child in tree.items() if known != step}
+    return {**others, step: left} if left else others
+
+
+def _is_step(known: str, wanted: str) -> bool:
+    """Keys are compared as JSON: Go escapes ``<`` where we do not."""
+    if known == wanted:
+        return True
+    return known[:2] == wanted[:2] == "k:" and bool(json.loads(known[2:]) == json.loads(wanted[2:]))
 
 
 def to_body(managers: Iterable[Manager]) -> list[dict[str, Any]]:

@@ -79,13 +79,27 @@ class HandedOver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reclaimed:
+    """A list item that takes the place of git's under another key: its owner's part of it becomes ours.
+
+    So the apply that follows removes it. ``path`` is the item's in managedFields, ``pointer`` git's leaf that it
+    departs from, ``item`` what git says in its place.
+    """
+
+    path: tuple[str, ...]
+    pointer: str
+    manager: str
+    item: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What happens to one object. ``reason`` says why for hold and refuse; ``desired`` is None for prune.
 
     ``desired`` is what is sent, ``written`` what git says: they differ in the name of a rotated template, in
     references to it, and in fields that are ``left`` to others. ``fields`` are told as the author wrote them.
     ``heals`` are those of them that the commit did not change: drift that is put back by the way, or was asked to be.
-    ``adopts`` are the field managers whose entries become ours right before the apply.
+    ``adopts`` are the field managers whose entries become ours right before the apply, ``reclaims`` single items.
     ``applied`` is what will be remembered of it, fields included that are left to others for now; ``owed`` those of
     them that nobody else sets by right, so that they go on being drift.
     """
@@ -101,6 +115,7 @@ class Change:
     heals: tuple[FieldChange, ...] = ()
     hands_over: tuple[HandedOver, ...] = ()
     adopts: tuple[str, ...] = ()
+    reclaims: tuple[Reclaimed, ...] = ()
     applied: Sketch | None = field(default=None, compare=False, repr=False)
     owed: Sketch = field(default=NOTHING, compare=False, repr=False)
     impact: Impact | None = None

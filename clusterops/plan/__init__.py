@@ -6,7 +6,7 @@ Never: I/O, clocks, secret values in a field change; a prune when anything could
 Read first: build.py, prepare.py, fields.py, prune.py.
 """
 
-from clusterops.plan.build import bereft, build_plan, may_differ, neighbourhood
+from clusterops.plan.build import bereft, build_plan, may_differ, neighbourhood, replaced
 from clusterops.plan.fields import diff
 from clusterops.plan.healing import healed_with_machines, price_of
 from clusterops.plan.prepare import Prepared, also_read, prepare, versions_to_read
@@ -26,6 +26,7 @@ __all__ = [
     "plan_to_text",
     "prepare",
     "price_of",
+    "replaced",
     "summarise",
     "versions_to_read",
 ]

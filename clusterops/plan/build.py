@@ -31,6 +31,7 @@ from clusterops.plan.naming import as_author_wrote
 from clusterops.plan.prepare import Prepared
 from clusterops.plan.prune import held_group, held_with_cluster, prunes
 from clusterops.plan.standing import left_standing, put_back
+from clusterops.plan.twins import as_applied, item_of
 from clusterops.plan.wanted import Wanted
 
 
@@ -39,7 +40,7 @@ def may_differ(prepared: Prepared, live: LiveSet) -> tuple[Manifest, ...]:
 
     In the order of keys, as they would be sent. All others are certainly unchanged, created or not ours to touch.
     """
-    sent = [one.rehearsed for one in prepared.wanted.values() if not one.stands]
+    sent = [one.asked for one in prepared.wanted.values() if not one.stands]
     found = [(manifest, live.found(manifest.key)) for manifest in sent]
     return tuple(manifest for manifest, there in found if there is not None and _may_differ(manifest, there))
 
@@ -49,6 +50,21 @@ def bereft(prepared: Prepared, live: LiveSet) -> tuple[Mapping[str, Any], ...]:
     found = [(one, live.found(key)) for key, one in prepared.wanted.items() if one.adopts]
     bodies = [(there, without_removals(one.rehearsed, there, one.adopts)) for one, there in found if there is not None]
     return tuple(body for there, body in bodies if body != there.body)
+
+
+def replaced(
+    prepared: Prepared, live: LiveSet, predictions: Mapping[ObjectKey, LiveObject | Problem]
+) -> tuple[Mapping[str, Any], ...]:
+    """Objects in which git's list items take the place of others: no apply can be asked for that beforehand.
+
+    ``predictions`` are those of ``may_differ``; what the server answers to these bodies stands in their place.
+    """
+    rows = [(one, live.found(key), predictions.get(key)) for key, one in prepared.wanted.items() if one.reclaims]
+    return tuple(
+        as_applied(there, first, one.reclaims)
+        for one, there, first in rows
+        if there is not None and not isinstance(first, Problem) and _may_differ(one.rehearsed, there)
+    )
 
 
 def neighbourhood(
@@ -148,6 +164,7 @@ def _row(wanted: Wanted, situation: Situation) -> Change:
         heals=put_back(row.fields, wanted.manifest, entry.applied if entry else None) if row.writes else (),
         hands_over=wanted.hands_over,
         adopts=wanted.adopts,
+        reclaims=wanted.reclaims,
     )
     if wanted.refused is not None and row.action in {Action.ADOPT, Action.UPDATE, Action.UNCHANGED}:
         row = _stopped(row, wanted.refused)
@@ -232,6 +249,8 @@ def _compared(change: Change) -> list[Any]:
     tree = merged_tree(managers)
     scope = set(owned(body, our_tree(managers)))
     scope |= set(leaves(comparable(change.desired.body), tree)) if change.desired else set()
+    taken = {one.path for one in change.reclaims}
+    scope |= {path for path in leaves(body, tree) if item_of(path, taken)}
     values = [["/".join(path), leaf.value] for path, leaf in leaves(body, tree).items() if path in scope]
     owners = sorted({one.name for one in managers if scope & set(owned(body, one.fields))})
     return [str(change.key), str(change.action), change.live.uid, values, owners]

@@ -15,6 +15,7 @@ from clusterops.model.managers import OURS, is_our_apply, our_tree
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, FieldChange
 from clusterops.model.secret import MASK, is_sensitive
+from clusterops.plan.twins import as_git_calls, item_of, twins
 
 CHANGED_MASK: Final = "(secret, changed)"
 
@@ -26,14 +27,15 @@ def diff(desired: Mapping[str, Any], live: Mapping[str, Any], managers: Sequence
     ``manager`` is who else owns a field. Normalising (``1000m`` = ``1``) is left to the dry run. O(leaves).
     """
     tree = merged_tree(managers)
-    there = leaves(comparable(live), tree)
-    wanted = leaves(comparable(desired), tree)
-    others = _other_owners(live, managers)
+    found, wanted = leaves(comparable(live), tree), leaves(comparable(desired), tree)
+    pairs = twins(wanted, found)
+    there = as_git_calls(found, pairs)
+    others = as_git_calls(_other_owners(live, managers), pairs)
     changes = [_set(path, leaf, there, others) for path, leaf in wanted.items() if _differs(path, leaf, there)]
     changes += [
         FieldChange(pointer=leaf.pointer, before=leaf.value, after=MISSING)
         for path, leaf in dropped(wanted, live, managers).items()
-        if path not in others
+        if path not in others and not item_of(path, pairs.values())
     ]
     return masked(desired, changes)
 
@@ -61,7 +63,8 @@ def ownership_differs(desired: Mapping[str, Any], live: LiveObject) -> bool:
 def between(before: LiveObject, after: LiveObject) -> tuple[tuple[Path, FieldChange], ...]:
     """Every leaf that differs between an object and what the server predicts for it, unmasked, with its path."""
     tree = merged_tree((*before.managers, *after.managers))
-    old, new = leaves(comparable(before.body), tree), leaves(comparable(after.body), tree)
+    found, new = leaves(comparable(before.body), tree), leaves(comparable(after.body), tree)
+    old = as_git_calls(found, twins(new, found))
     changes = [
         (path, FieldChange(pointer=leaf.pointer, before=_value(old.get(path)), after=leaf.value))
         for path, leaf in new.items()

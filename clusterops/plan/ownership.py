@@ -18,7 +18,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.leaves import leaves, merged_tree
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
-from clusterops.model.plan import MISSING, Left, Taken
+from clusterops.model.plan import MISSING, Left, Reclaimed, Taken
 from clusterops.model.secret import MASK, is_sensitive
 from clusterops.model.sketch import NOTHING, Sketch, addressed, said_of
 from clusterops.plan.adoption import armed, predecessors
@@ -26,6 +26,7 @@ from clusterops.plan.contested import Contested, contested, holdings
 from clusterops.plan.decide import is_ours
 from clusterops.plan.pools import comes_back, handed_over, is_count, misplaced, uncounted
 from clusterops.plan.standing import departs, stands
+from clusterops.plan.twins import as_git_calls, twins
 from clusterops.plan.wanted import Wanted
 
 
@@ -72,18 +73,27 @@ def _settled(wanted: Wanted, found: LiveObject, sketch: Sketch | None, healing: 
     rows = contested(said, found)
     if wanted.stands:
         return replace(wanted, left=tuple(_left(row, said.key) for row in rows))
-    kept = [row for row in rows if not _is_taken(row, wanted, found, sketch, healing)]
+    kept = _whole(rows, [row for row in rows if not _is_taken(row, wanted, found, sketch, healing)])
+    taken = [row for row in rows if row not in kept]
     left = [_left(row, said.key) for row in kept]
     hands_over = handed_over(said, found)
     return replace(
         wanted,
         manifest=_without(said, kept),
-        takes=_taken(row for row in rows if row not in kept),
+        takes=_taken(taken),
+        reclaims=_reclaimed(taken),
+        asks=_without(said, [*kept, *twinned]) if (twinned := [row for row in taken if row.twin]) else None,
         left=(*left, *(_not_removed(said, found, sketch) if sketch and _drops(wanted, sketch) else ())),
         owed=_owed(kept, said, wanted.applied),
         hands_over=hands_over,
         refused=misplaced(said, found, hands_over),
     )
+
+
+def _whole(rows: Sequence[Contested], kept: Sequence[Contested]) -> list[Contested]:
+    """An item that has another key is taken as a whole, or not at all."""
+    items = {row.twin for row in kept if row.twin}
+    return [row for row in rows if row in kept or row.twin in items]
 
 
 def _is_taken(row: Contested, wanted: Wanted, found: LiveObject, sketch: Sketch | None, healing: Healing) -> bool:
@@ -129,9 +139,11 @@ def _not_removed(said: Manifest, found: LiveObject, sketch: Sketch) -> Iterator[
     """Fields that git set once and drops now, and that stay because somebody else owns them meanwhile."""
     body = comparable(found.body)
     sent = leaves(comparable(said.body), merged_tree(found.managers))
+    theirs = holdings(found)
+    pairs = twins(sent, theirs)
     still = {path[:length] for path in sent for length in range(len(path) + 1)}
     addressed = {leaf.pointer: path for path, leaf in leaves(body, {}).items()}
-    for path, holding in holdings(found).items():
+    for path, holding in as_git_calls(theirs, pairs).items():
         known = addressed.get(holding.leaf.pointer)
         if known is None or path in still or not sketch.knows(known) or is_count(said.key, holding.leaf.pointer):
             continue
@@ -142,11 +154,22 @@ def _not_removed(said: Manifest, found: LiveObject, sketch: Sketch) -> Iterator[
 
 
 def _taken(rows: Iterable[Contested]) -> tuple[Taken, ...]:
-    return tuple(Taken(pointer=row.pointer, manager=name) for row in rows for name in row.owners)
+    return tuple(Taken(pointer=row.pointer, manager=name) for row in rows if not row.twin for name in row.owners)
+
+
+def _reclaimed(rows: Iterable[Contested]) -> tuple[Reclaimed, ...]:
+    return tuple(
+        Reclaimed(path=row.twin, pointer=row.pointer, manager=name, item=row.item_value)
+        for row in rows
+        if row.twin
+        for name in row.owners
+    )
 
 
 def _without(manifest: Manifest, rows: Sequence[Contested]) -> Manifest:
-    return Manifest.of(without(manifest.body, [row.pointer for row in rows])) if rows else manifest
+    """An item goes as a whole: half of it would be one more of that name."""
+    pointers = dict.fromkeys(row.item or row.pointer for row in rows)
+    return Manifest.of(without(manifest.body, pointers)) if rows else manifest
 
 
 def _left(row: Contested, key: ObjectKey) -> Left:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from clusterops.model.impact import Impact, ImpactClass, PoolImpact
-from clusterops.model.plan import MISSING, Action, Change, FieldChange, Left, Plan
+from clusterops.model.plan import MISSING, Action, Change, FieldChange, Left, Plan, Reclaimed, Taken
 from clusterops.plan.machines import (
     cause_words,
     impact_to_json,
@@ -135,6 +135,8 @@ def _of_owners(change: Change) -> Iterator[str]:
     for taken in change.takes:
         if taken.manager not in change.adopts:
             yield f"takes {taken.pointer} from {taken.manager}"
+    for item in change.reclaims:
+        yield f"takes {item.pointer} from {item.manager}"
     for left in change.left:
         yield f"left to {left.manager}: {left.pointer} ({left.why}; git {_shown(left.git)}, live {_shown(left.live)})"
     for handed in change.hands_over:
@@ -179,8 +181,9 @@ def _json_change(change: Change) -> dict[str, Any]:
         row["fields"] = [_json_field(field) for field in change.fields]
     if change.heals:
         row["heals"] = [field.pointer for field in change.heals]
-    if change.takes:
-        row["takes"] = [{"pointer": one.pointer, "manager": one.manager} for one in change.takes]
+    taken: tuple[Taken | Reclaimed, ...] = (*change.takes, *change.reclaims)
+    if taken:
+        row["takes"] = [{"pointer": one.pointer, "manager": one.manager} for one in taken]
     if change.left:
         row["left"] = [_json_left(left) for left in change.left]
     if change.hands_over:
