@@ -14,10 +14,12 @@ import pytest
 from clusterops.apply import apply_plan, needs_replan
 from clusterops.controller.clock import SystemClock
 from clusterops.kube import KubeCluster
+from clusterops.model.bodies import value_at, with_leaf
+from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.inventory import Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
-from clusterops.model.managers import taken_over
+from clusterops.model.managers import reclaimed, taken_over
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, Action, Change, FieldChange, HandedOver, Left, Plan, Taken
 from clusterops.model.report import ApplyReport
@@ -35,6 +37,7 @@ from tests.stage import Api
 LOGGER = build_logger(level="error")
 _NUMBER = itertools.count(1)
 PASSES = 10
+ARGUMENTS = "/spec/kubeadmConfigSpec/clusterConfiguration/apiServer/extraArgs"
 Bodies = list[dict[str, Any]]
 
 
@@ -66,8 +69,8 @@ class Target:
         self.cluster = cluster
         self.inventory: Inventory = empty_inventory("north/alpha")
 
-    async def plan(self, bodies: Bodies) -> Plan:
-        return await read_and_plan(self.cluster, bodies, self.inventory)
+    async def plan(self, bodies: Bodies, *, healing: Healing = NO_HEALING) -> Plan:
+        return await read_and_plan(self.cluster, bodies, self.inventory, healing=healing)
 
     async def apply(self, plan: Plan) -> ApplyReport:
         store = MemoryStore(self.inventory)
@@ -371,6 +374,79 @@ async def test_a_count_that_somebody_outside_sets_is_neither_sent_nor_dropped(cl
     await count_set_by(cluster, bodies, 9, "somebody")
     assert {change.action for change in (await target.plan(scaled(bodies, None))).changes} == {Action.UNCHANGED}
     assert (await target.live(pool)).body["spec"]["replicas"] == 9
+
+
+def with_arguments(bodies: Bodies, age: str) -> Bodies:
+    """Kubeadm's arguments are a list keyed by name and value."""
+    named = [{"name": "audit-log-maxage", "value": age}, {"name": "v", "value": "2"}]
+    key = key_of(bodies, "KubeadmControlPlane")
+    spec = next(one for one in bodies if ObjectKey.of(one) == key)["spec"]
+    return with_body(bodies, key, spec=with_leaf(spec, ARGUMENTS.removeprefix("/spec"), named))
+
+
+async def set_by_hand(
+    request: pytest.FixtureRequest, cluster: Cluster, live: LiveObject, pointer: str, to: Any
+) -> None:
+    """As `kubectl edit` writes it."""
+    body = with_leaf(live.body, pointer, to)
+    if isinstance(cluster, ModelCluster):
+        cluster.edit(live.key, lambda raw: raw.update(spec=body["spec"]), manager="kubectl-edit")
+    elif isinstance(cluster, KubeCluster):
+        resource = await cluster.find(live.key.group, live.key.kind)
+        assert resource is not None
+        path = f"{resource.path(live.key.namespace)}/{live.key.name}?fieldManager=kubectl-edit"
+        api = Api(request.getfixturevalue("apiserver"))
+        await asyncio.to_thread(api.send, "PATCH", path, {"spec": body["spec"]}, "application/merge-patch+json")
+
+
+async def test_a_list_item_whose_keys_a_person_changed_is_healed_as_one_field(
+    cluster: Cluster, bodies: Bodies, request: pytest.FixtureRequest
+) -> None:
+    target, wanted = Target(cluster), with_arguments(bodies, "30")
+    key, every = key_of(bodies, "KubeadmControlPlane"), Healing(every=True)
+    await target.converge(wanted)
+    live = await target.live(key)
+    await set_by_hand(request, cluster, live, f"{ARGUMENTS}/0/value", "7")
+    left = row_of(await target.plan(wanted), key)
+    assert (left.action, [(one.git, one.live, one.manager) for one in left.left]) == (
+        Action.LEAVE,
+        [("30", "7", "kubectl-edit")],
+    )
+    healed = row_of(await target.plan(wanted, healing=every), key)
+    assert healed.fields == healed.heals == (FieldChange(pointer=f"{ARGUMENTS}/0/value", before="7", after="30"),)
+    assert (healed.takes, [one.manager for one in healed.reclaims]) == ((), ["kubectl-edit"])
+
+    half = await target.live(key)
+    items = {one.manager: [one.path] for one in healed.reclaims}
+    version = str(half.body["apiVersion"])
+    await cluster.set_managers(half, reclaimed(half.managers, items, by="clusterops", api_version=version))
+    assert row_of(await target.plan(wanted), key).action is Action.LEAVE
+
+    assert (await target.apply(await target.plan(wanted, healing=every))).complete
+    live = await target.live(key)
+    assert {one["name"]: one["value"] for one in value_at(live.body, ARGUMENTS)} == {"audit-log-maxage": "30", "v": "2"}
+    assert len(value_at(live.body, ARGUMENTS)) == 2
+    assert {change.action for change in (await target.plan(wanted)).changes} == {Action.UNCHANGED}
+
+
+async def test_a_list_item_is_taken_by_a_commit_that_changes_it_and_left_where_it_is_not_to_be_healed(
+    cluster: Cluster, bodies: Bodies, request: pytest.FixtureRequest
+) -> None:
+    target, key = Target(cluster), key_of(bodies, "KubeadmControlPlane")
+    await target.converge(with_arguments(bodies, "30"))
+    await set_by_hand(request, cluster, await target.live(key), f"{ARGUMENTS}/0/value", "7")
+    spared = with_arguments(bodies, "30")
+    spec = next(one for one in spared if ObjectKey.of(one) == key)["spec"]
+    scaled_plane = with_body(spared, key, spec={**spec, "replicas": 3})
+    plan = await target.plan(scaled_plane, healing=Healing(withheld=frozenset({key})))
+    assert [one.pointer for one in row_of(plan, key).fields] == ["/spec/replicas"]
+    assert (await target.apply(plan)).complete
+    live = await target.live(key)
+    assert {one["name"]: one["value"] for one in value_at(live.body, ARGUMENTS)} == {"audit-log-maxage": "7", "v": "2"}
+
+    await target.converge(with_arguments(bodies, "40"))
+    live = await target.live(key)
+    assert {one["name"]: one["value"] for one in value_at(live.body, ARGUMENTS)} == {"audit-log-maxage": "40", "v": "2"}
 
 
 @pytest.mark.capi

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
-from clusterops.model.drift import Author, Departed, Remedy
+import pytest
+
+from clusterops.model.drift import Author, Departed, Healing, Remedy
 from clusterops.model.machines import MachineCounts
 from clusterops.model.plan import MISSING
-from tests.fleet_objects import body
+from tests.fleet_objects import body, cluster_bodies
 from tests.unit.drift.worlds import World
 
 
@@ -20,6 +23,24 @@ def test_a_changed_field_has_both_values_its_author_and_its_price() -> None:
     assert (field.pointer, field.git, field.live) == ("/spec/replicas", 2, 5)
     assert (field.manager, field.operation, field.author) == ("kubectl-edit", "Update", Author.PERSON)
     assert (one.cost, one.unknown_cost) == (MachineCounts(removed=3), False)
+
+
+@pytest.mark.parametrize("manager", ["kubectl-edit", "terraform"])
+def test_a_list_item_whose_keys_were_changed_is_one_field(manager: str) -> None:
+    bodies = cluster_bodies()
+    plane = next(one for one in bodies if one["kind"] == "KubeadmControlPlane")
+    arguments = [{"name": "v", "value": "2"}, {"name": "audit-log-maxage", "value": "30"}]
+    plane["spec"]["kubeadmConfigSpec"]["clusterConfiguration"] = {"apiServer": {"extraArgs": arguments}}
+    world = World(bodies)
+    config = copy.deepcopy(plane["spec"]["kubeadmConfigSpec"])
+    config["clusterConfiguration"]["apiServer"]["extraArgs"][1]["value"] = "7"
+    world.set("KubeadmControlPlane", "spec", manager, kubeadmConfigSpec=config)
+    one = world.drifted()
+    (field,) = one.fields
+    assert (one.what, field.git, field.live, field.manager) == (Departed.CHANGED, "30", "7", manager)
+    assert field.pointer.endswith("/apiServer/extraArgs/1/value")
+    world.apply(Healing(every=True))
+    assert world.departed() == {}
 
 
 def test_what_the_commit_changes_at_the_same_time_is_no_drift() -> None:
