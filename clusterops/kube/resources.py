@@ -66,8 +66,10 @@ class ServedKinds:
 
     def find(self, group: str, kind: str, version: str = "") -> Resource | None:
         """In the given version, else in the preferred one; None when it is not served so."""
-        found = self.resources.get((group, kind), ())
-        return next((resource for resource in found if version in {"", resource.version}), None)
+        for resource in self.resources.get((group, kind), ()):
+            if not version or version == resource.version:
+                return resource
+        return None
 
     def versions(self, group: str, kind: str) -> tuple[str, ...]:
         return tuple(resource.version for resource in self.resources.get((group, kind), ()))
