@@ -19,6 +19,7 @@ from clusterops.sandbox import Sandbox, Spec, held, tools_for
 from clusterops.toolchain import Silent, ensure
 from tests.scale.fleet import fleet_files, overlay, overlay_path
 from tests.scale.floors import NAMESPACE, Floor, apply_floor, render_floor
+from tests.scale.large_fleet import News
 from tests.scale.processes import cpu_s, resident_mb
 from tests.stage import Api, Audit, Daemon, Repository, folder, until
 
@@ -88,12 +89,12 @@ class Run:
         self.api.items("/apis/bootstrap.cluster.x-k8s.io/v1beta2/kubeadmconfigs")
 
     def _applied(self, targets: int, commit: str, *, within_s: float = 60) -> None:
+        news = News(self.daemon.log)
+
         def probe() -> bool:
             self.daemon.must_run()
-            return any(
-                event["commit"] == commit[:7] and event["targets"] == targets
-                for event in self.daemon.events("commit applied")
-            )
+            found = news.of("commit applied")
+            return any(event["commit"] == commit[:7] and event["targets"] == targets for event in found)
 
         until(f"{targets} targets applied", probe, within_s=within_s, every_s=0.02)
 
