@@ -57,7 +57,8 @@ def _steps(change: Change) -> tuple[Step, ...]:
         return (_prune,)
     if change.live is None:
         return (_apply,)
-    before = ((_adopt, change.adopts), (_reclaim, change.reclaims), (_hand_over, change.hands_over))
+    items = change.reclaims if not change.adopts else ()
+    before = ((_adopt, change.adopts), (_reclaim, items), (_hand_over, change.hands_over))
     return (*(step for step, what in before if what), _apply)
 
 

@@ -18,6 +18,7 @@ from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, FieldChange
 from clusterops.model.problem import Problem, Retry
+from clusterops.plan.twins import twins
 
 _BOOKKEEPING: Final = (
     "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
@@ -60,7 +61,10 @@ def predecessors(manifest: Manifest, found: LiveObject) -> tuple[str, ...]:
 
 
 def removals(manifest: Manifest, found: LiveObject, names: Collection[str]) -> dict[Path, Leaf]:
-    """Leaves that only ``names`` own and that git does not set; a whole list item stands for its fields."""
+    """Leaves that only ``names`` own and that git does not set; a whole list item stands for its fields.
+
+    An item that git sets with another key is changed, not removed.
+    """
     body = comparable(found.body)
     going = [one for one in found.managers if one.name in names and one.subresource != "status"]
     staying = [one for one in found.managers if one not in going and one.subresource != "status"]
@@ -68,10 +72,12 @@ def removals(manifest: Manifest, found: LiveObject, names: Collection[str]) -> d
     kept = {path[:length] for path in staying_paths for length in range(len(path) + 1)}
     sent = leaves(comparable(manifest.body), merged_tree(found.managers))
     prefixes = {path[:length] for path in sent for length in range(len(path) + 1)}
+    theirs = owned(body, merged_tree(going))
+    covered, stays = {*prefixes, *kept}, {*sent, *twins(sent, theirs).values()}
     gone = {
         path: leaf
-        for path, leaf in owned(body, merged_tree(going)).items()
-        if path and path not in prefixes and path not in kept and not any(path[:n] in sent for n in range(len(path)))
+        for path, leaf in theirs.items()
+        if path and path not in covered and not any(path[:n] in stays for n in range(len(path) + 1))
     }
     return {path: leaf for path, leaf in gone.items() if not any(path[:n] in gone for n in range(len(path)))}
 

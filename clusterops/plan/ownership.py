@@ -57,10 +57,13 @@ def _adopted(wanted: Wanted, found: LiveObject) -> Wanted:
     hands_over = handed_over(wanted.manifest, found, adopts=names)
     rows = contested(wanted.manifest, found)
     kept = [row for row in rows if set(row.owners) - set(names)]
+    taken = [row for row in rows if row not in kept]
     return replace(
         wanted,
         manifest=_without(wanted.manifest, kept),
-        takes=_taken(row for row in rows if row not in kept),
+        takes=_taken(taken),
+        reclaims=_reclaimed(taken),
+        asks=_while_twins_stand(wanted.manifest, kept, taken),
         left=tuple(_left(row, wanted.manifest.key) for row in kept),
         adopts=names,
         hands_over=hands_over,
@@ -82,7 +85,7 @@ def _settled(wanted: Wanted, found: LiveObject, sketch: Sketch | None, healing: 
         manifest=_without(said, kept),
         takes=_taken(taken),
         reclaims=_reclaimed(taken),
-        asks=_without(said, [*kept, *twinned]) if (twinned := [row for row in taken if row.twin]) else None,
+        asks=_while_twins_stand(said, kept, taken),
         left=(*left, *(_not_removed(said, found, sketch) if sketch and _drops(wanted, sketch) else ())),
         owed=_owed(kept, said, wanted.applied),
         hands_over=hands_over,
@@ -94,6 +97,12 @@ def _whole(rows: Sequence[Contested], kept: Sequence[Contested]) -> list[Contest
     """An item that has another key is taken as a whole, or not at all."""
     items = {row.twin for row in kept if row.twin}
     return [row for row in rows if row in kept or row.twin in items]
+
+
+def _while_twins_stand(said: Manifest, kept: Sequence[Contested], taken: Sequence[Contested]) -> Manifest | None:
+    """None where no item has a twin that is to go first."""
+    waiting = [row for row in taken if row.twin]
+    return _without(said, [*kept, *waiting]) if waiting else None
 
 
 def _is_taken(row: Contested, wanted: Wanted, found: LiveObject, sketch: Sketch | None, healing: Healing) -> bool:

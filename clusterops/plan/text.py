@@ -136,7 +136,8 @@ def _of_owners(change: Change) -> Iterator[str]:
         if taken.manager not in change.adopts:
             yield f"takes {taken.pointer} from {taken.manager}"
     for item in change.reclaims:
-        yield f"takes {item.pointer} from {item.manager}"
+        if item.manager not in change.adopts:
+            yield f"takes {item.pointer} from {item.manager}"
     for left in change.left:
         yield f"left to {left.manager}: {left.pointer} ({left.why}; git {_shown(left.git)}, live {_shown(left.live)})"
     for handed in change.hands_over:

@@ -7,7 +7,7 @@ from typing import Any
 from clusterops.model.live import Manager
 from clusterops.model.managers import reclaimed
 
-ITEM = {".": {}, "f:name": {}, "f:value": {}}
+ITEM: dict[str, Any] = {".": {}, "f:name": {}, "f:value": {}}
 
 
 def step(value: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from clusterops.errors import TransientError
 from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.ignore import IgnoreRule
 from clusterops.model.leaves import Leaf
+from clusterops.model.manifest import Manifest
 from clusterops.model.plan import Action, FieldChange, Left
 from clusterops.plan import plan_to_json, plan_to_text
+from clusterops.plan.fields import sendable
 from clusterops.plan.twins import as_git_calls, twins
 from tests.fleet_objects import cluster_bodies
 from tests.model_cluster import ModelCluster
@@ -177,6 +180,24 @@ def test_another_plan_is_made_where_the_item_changed_again() -> None:
     world = edited(World(bodies()))
     before = world.plan(bodies(), healing=EVERY)
     assert edited(world, "8").plan(bodies(), healing=EVERY).id != before.id
+
+
+def test_an_adoption_changes_the_value_and_lists_no_removal() -> None:
+    world = World([])
+    for one in bodies("7"):
+        asyncio.run(world.cluster.apply(unmarked(one), field_manager="kubectl"))
+    plan = world.plan(bodies("30"))
+    adopted = row(plan, "KubeadmControlPlane")
+    assert adopted.action is Action.ADOPT
+    assert [(one.pointer[-6:], one.before, one.after) for one in adopted.fields] == [("/value", "7", "30")]
+    assert world.apply(bodies("30")).complete
+    assert arguments(world) == {AGE: "30", V: "2"}
+    assert {change.action for change in world.plan(bodies("30")).changes} == {Action.UNCHANGED}
+
+
+def unmarked(one: dict[str, Any]) -> Mapping[str, Any]:
+    names = {field: value for field, value in one["metadata"].items() if field in {"name", "namespace"}}
+    return sendable(Manifest.of({**one, "metadata": names})).body
 
 
 def items(*named: tuple[str, str]) -> dict[tuple[str, ...], Leaf]:
