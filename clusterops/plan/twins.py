@@ -11,7 +11,7 @@ internal webhooks' "name must be unique".
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -26,8 +26,10 @@ _NAMES: Final = ("name", "type", "key", "port")
 Value = TypeVar("Value")
 
 
-def twins(wanted: Iterable[Path], there: Iterable[Path]) -> dict[Path, Path]:
+def twins(wanted: Collection[Path], there: Collection[Path]) -> dict[Path, Path]:
     """Path of the live item by the path of git's; only where each side has a single item of that name. O(leaves)."""
+    if all(path in there for path in wanted):
+        return {}
     ours, theirs = _items(wanted), _items(there)
     known = {path for paths in theirs.values() for path in paths}
     pairs = ((paths[0], theirs.get(place, ())) for place, paths in ours.items() if len(paths) == 1)
