@@ -2,7 +2,7 @@
 
 The same suite runs on a real kube-apiserver (tests/doors/test_apply.py), which keeps this one honest. Lists of maps
 with a ``name`` are associative, others atomic; there is no defaulting, no schema and no controller. Of Cluster API
-it knows that extraArgs are keyed by name and value, and that its webhook wants each name once.
+it knows that extraArgs are keyed by name and value, and that its schema wants each name once.
 """
 
 from __future__ import annotations

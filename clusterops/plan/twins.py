@@ -2,10 +2,10 @@
 
 Where a list is keyed by name and value (the extraArgs of kubeadm), an edit of a value takes an item away and puts
 another one in. To a server-side apply they are strangers, and it would add git's beside it; for people, and for the
-webhook that wants each name once, they are one item that changed.
+schema that wants each name once, they are one item that changed.
 
-**Source:** Cluster API v1.14 api/bootstrap/kubeadm/v1beta2/kubeadm_types.go (listMapKey name and value) and
-internal webhooks' "name must be unique".
+**Source:** Cluster API v1.14 api/bootstrap/kubeadm/v1beta2/kubeadm_types.go, ExtraArgs and KubeletExtraArgs:
+listMapKey name and value, and a validation rule that wants each name once.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from clusterops.model.leaves import Path, leaves, merged_tree
 from clusterops.model.live import LiveObject
 from clusterops.model.plan import Reclaimed
 
-_NAMES: Final = ("name", "type", "key", "port")
-"""By which people know an item, as ``model.leaves`` addresses lists of which nobody tells the keys."""
+_NAME: Final = "name"
+"""By which an item is known. Items that share another key (taints of a key, ports of a number) may well be two."""
 
 Value = TypeVar("Value")
 
@@ -90,11 +90,9 @@ def _items(paths: Iterable[Path]) -> dict[tuple[Path, str], list[Path]]:
 
 @lru_cache(maxsize=4096)
 def _name(step: str) -> str:
-    """ "" for an item of one key: with another key it is another item, to everybody."""
+    """Empty for an item without one, or of one key: with another key that is another item, to everybody."""
     keys = json.loads(step[2:])
-    if len(keys) < 2:
-        return ""
-    return next((f"{name}={keys[name]!r}" for name in _NAMES if name in keys), "")
+    return str(keys.get(_NAME, "")) if len(keys) > 1 else ""
 
 
 def _renamed(path: Path, named: Mapping[Path, Path]) -> Path:

@@ -223,3 +223,10 @@ def test_an_item_has_a_twin_where_each_side_has_one_of_its_name(
     assert len(pairs) == found
     there = copy.deepcopy(items(*live))
     assert len(set(as_git_calls(there, pairs)) & set(items(*git))) == found + (git == live[:1])
+
+
+def test_items_that_share_another_key_than_a_name_may_be_two() -> None:
+    taints = [
+        ("f:taints", f'k:{{"effect":"{effect}","key":"a"}}', "f:effect") for effect in ("NoSchedule", "NoExecute")
+    ]
+    assert twins(taints[:1], taints[1:]) == {}
