@@ -124,4 +124,3 @@ def _as(said: Any, live: Any) -> Any:
         return json.loads(live) if isinstance(live, str) else live
     except ValueError:
         return live
-
