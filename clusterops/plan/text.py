@@ -121,7 +121,7 @@ def _text_rows(change: Change) -> Iterator[str]:
     if change.reason and change.reason.hint:
         yield f"      {change.reason.hint}"
     yield from (f"      {line}" for line in _impact_lines(change))
-    for field in change.fields:
+    for field in _told(change):
         heals = "  (heals drift)" if field in change.heals else ""
         yield f"      {field.pointer}  {_shown(field.before)} -> {_shown(field.after)}{_owner(field)}{heals}"
     for line in _of_owners(change):
@@ -158,6 +158,12 @@ def _impact_lines(change: Change) -> Iterator[str]:
     yield from (
         f"note: {note}" for note in dict.fromkeys((*impact.notes, *(pool.note for pool in impact.pools))) if note
     )
+
+
+def _told(change: Change) -> tuple[FieldChange, ...]:
+    """Of what is left, the owner's line tells; not the field once more."""
+    left = {one.pointer for one in change.left} if change.action is Action.LEAVE else set()
+    return tuple(field for field in change.fields if field.pointer not in left)
 
 
 def _owner(field: FieldChange) -> str:
@@ -223,7 +229,7 @@ def _folded(plan: Plan, changed: list[Change]) -> Iterator[str]:
         why = f"  {change.reason.code}" if change.reason else ""
         yield f"  {change.action} {change.key.label}{why}{f'  {told}' if told else ''}"
         yield from (f"  {_fenced(line)}" for line in _impact_lines(change))
-        for field in change.fields:
+        for field in _told(change):
             yield from _diff_lines(field)
         yield from (f"! heals drift: {field.pointer}" for field in change.heals)
         for line in _of_owners(change):

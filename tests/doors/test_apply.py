@@ -170,7 +170,7 @@ async def test_a_field_that_somebody_took_is_left_and_told_while_the_rest_goes_o
     changed = [{**one, "data": {"text": "bye"}} if ObjectKey.of(one) == notes else one for one in bodies]
     plan = await target.plan(changed)
     row = only([change for change in plan.changes if change.left])
-    assert (row.key, row.action) == (pool, Action.UNCHANGED)
+    assert (row.key, row.action) == (pool, Action.LEAVE)
     left = only(list(row.left))
     assert (left.pointer, left.manager, left.git, left.live) == ("/spec/replicas", "kubectl-edit", 2, 7)
     report = await target.apply(plan)
