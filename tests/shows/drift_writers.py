@@ -37,13 +37,16 @@ class Committer:
     busy: set[str] = field(default_factory=set)
     made: list[Wish] = field(default_factory=list)
     turns: int = 0
+    last: dict[str, str] = field(default_factory=dict)
+    """The newest commit of each target."""
 
     def begin(self, clusters: int) -> None:
         self.made, self.wishes = self.wishes[:clusters], self.wishes[clusters:]
         files = ground()
         for wish in self.made:
             files |= wish.files()
-        self.repository.create(files)
+        first = self.repository.create(files)
+        self.last = {wish.target: first for wish in self.made}
 
     def commit(self) -> None:
         """One commit: every other one makes the next cluster while there are any left; else an edit."""
@@ -81,7 +84,7 @@ class Committer:
         self.done["class"] += 1
 
     def _commit(self, what: str, wish: Wish, *, new: bool = False) -> None:
-        self.repository.commit(wish.files(), f"{wish.target}: {what}")
+        self.last[wish.target] = self.repository.commit(wish.files(), f"{wish.target}: {what}")
         self.done[what] += 1
         if new:
             self.made.append(wish)

@@ -33,6 +33,7 @@ from tests.system.plain_fleet import metric
 AT_FIRST: Final = 4
 """Clusters; the others are made under way."""
 SEEN_WITHIN_S: Final = 180.0
+CALM_WITHIN_S: Final = 1200.0
 PATIENT: Final = {
     "CLUSTEROPS_DAEMON_LEASE_DURATION_S": "90",
     "CLUSTEROPS_DAEMON_RENEW_DEADLINE_S": "60",
@@ -111,17 +112,20 @@ class Run:
             time.sleep(0.5)
 
     def control(self, control: Control, person: Person) -> None:
-        """Its edit, once there is something to edit, and the wait until it was seen."""
-        exists = control.what == "extra" or until(
-            f"{control.place}", lambda: self.others.api.get(control.place.path), every_s=0.5, within_s=600
-        )
-        assert exists
+        """Its edit, once git has nothing more to say there, and the wait until it was seen."""
+        until(f"{control.target} to be applied", lambda: self._calm(control), every_s=1, within_s=CALM_WITHIN_S)
         begin(control, person)
         deadline = time.monotonic() + SEEN_WITHIN_S
         while not control.seconds and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(1)
         print(f"{time.strftime('%T', time.gmtime())} {said(control)}", flush=True)
+
+    def _calm(self, control: Control) -> bool:
+        """What a commit on its way changes is no drift, so the last one has to have been applied."""
+        last = self.committer.last.get(control.target, "")
+        applied = any(one["commit"] == last[:7] for one in self.daemon.events("commit applied"))
+        return applied and (control.what == "extra" or bool(self.others.api.get(control.place.path)))
 
     def look(self) -> None:
         """The metric, by class; more of a class than stands in any FleetTarget is told of."""
