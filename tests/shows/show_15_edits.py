@@ -133,13 +133,18 @@ class Bench:
     watch: Watch
     api: Api
     wrong: list[str] = field(default_factory=list)
+    drifted: set[Place] = field(default_factory=set)
+    """Objects, which is what the metric counts."""
 
     def reported(self, number: int, edited: Field) -> Timed:
         """Under `report`."""
         place, mark, before = edited.of(number), self.watch.mark, self._metric()
         answered = self.person.edit(place, edited.pointer, edited.value)
         seen = self.watch.until(f"drift of {place}{edited.pointer}", self._names(place, edited.pointer), since=mark)
-        metered = until("the metric", lambda: time.time() if self._metric() > before else 0.0, every_s=0.005)
+        metered = answered
+        if place not in self.drifted:
+            metered = until("the metric", lambda: time.time() if self._metric() > before else 0.0, every_s=0.005)
+        self.drifted.add(place)
         self._look(seen, place, edited, "report")
         return Timed(edit=f"{place.kind}{edited.pointer}", reported=seen.at - answered, metric=metered - answered)
 
@@ -229,10 +234,10 @@ def verdict(bench: Bench, reports: Sequence[Timed], heals_: Sequence[Timed]) -> 
     kubectl = "kubectl edit" if bench.person.kubectl else "the request of kubectl edit"
     print(f"{len(reports)} + {len(heals_)} edits by {kubectl}, {CLUSTERS} clusters = {CLUSTERS * 7} objects, two cores")
     met = [
-        _line("edit to drift reported (FleetTarget)", [one.reported for one in reports], reports, AIM_S),
-        _line("edit to drift reported (metric)", [one.metric for one in reports], reports, AIM_S),
-        _line("edit to healed", [one.healed for one in heals_], heals_, AIM_S),
-        _line("edit to reported, where it heals", [one.reported for one in heals_], heals_, None),
+        _line("edit to drift reported (FleetTarget)", reports, lambda one: one.reported, AIM_S),
+        _line("edit to drift reported (metric)", reports, lambda one: one.metric, AIM_S),
+        _line("edit to healed", heals_, lambda one: one.healed, AIM_S),
+        _line("edit to reported, where it heals", heals_, lambda one: one.reported, None),
     ]
     for line in bench.wrong:
         print(f"WRONG: {line}")
@@ -240,10 +245,12 @@ def verdict(bench: Bench, reports: Sequence[Timed], heals_: Sequence[Timed]) -> 
     return all(met) and not bench.wrong
 
 
-def _line(what: str, seconds: Sequence[float], edits: Sequence[Timed], aim_s: float | None) -> bool:
-    median, worst = statistics.median(seconds), max(range(len(seconds)), key=lambda at: seconds[at])
+def _line(what: str, edits: Sequence[Timed], seconds: Callable[[Timed], float], aim_s: float | None) -> bool:
+    """Of those that were measured."""
+    measured = [one for one in edits if seconds(one)]
+    median, worst = statistics.median(map(seconds, measured)), max(measured, key=seconds)
     aim = f" (aim: median {aim_s} s)" if aim_s else ""
-    print(f"{what:<38} median {median:.3f} s  worst {seconds[worst]:.3f} s ({edits[worst].edit}){aim}")
+    print(f"{what:<38} median {median:.3f} s  worst {seconds(worst):.3f} s of {len(measured)} ({worst.edit}){aim}")
     return aim_s is None or median <= aim_s
 
 
