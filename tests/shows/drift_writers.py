@@ -17,7 +17,7 @@ from tests.shows.impact_clusters import cluster_class
 from tests.stage import Api, Repository
 
 AUTOSCALER: Final = "cluster-autoscaler"
-GREEDY: Final = ("plain-3-general", "chart-3-general")
+GREEDY: Final = ("plain-1-general", "chart-1-general")
 _MIN: Final = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size"
 _REMEDIATE: Final = "cluster.x-k8s.io/remediate-machine"
 RECLASS_EVERY: Final = 50

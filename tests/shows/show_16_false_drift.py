@@ -89,7 +89,7 @@ class Run:
         jobs = (
             (COMMIT_EVERY_S, self.committer.commit),
             (12.0, self.others.autoscale),
-            (60.0, self.others.overreach),
+            (30.0, self.others.overreach),
             (45.0, self.others.remediate),
             (17.0, self.others.add),
             (150.0, self.others.restart),
