@@ -176,6 +176,7 @@ class Daemon:
             self._begin(commit)
         if self.drifting is not None:
             self.drifting.telling.moved.set()
+            self.drifting.headed()
             if ruled:
                 self.drifting.ruled()
         self.doors.logger.info(

@@ -77,6 +77,8 @@ class Drifting:
     _extras: dict[str, set[ObjectKey]] = field(default_factory=dict)
     _tried: dict[str, Mapping[ObjectKey, Departing]] = field(default_factory=dict)
     """What was to be healed, as it departed then."""
+    _unjudged: set[str] = field(default_factory=set)
+    """To be looked at as soon as somebody knows what git says of them."""
     _looks: Schedule = field(init=False)
     _few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS))
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
@@ -164,6 +166,12 @@ class Drifting:
         for name, drift in self.telling.drifts.items():
             if drift.drifted or drift.ignored:
                 self._looks.wake(name)
+
+    def headed(self) -> None:
+        """A commit was taken: what git says is known where it was not."""
+        for name in self._unjudged:
+            self._looks.wake(name)
+        self._unjudged.clear()
 
     def look_at(self, target: str) -> None:
         self._looks.wake(target)
@@ -275,6 +283,8 @@ class Drifting:
         inventory, work = self.doors.records.inventory_of(name), self.healer.work_on(name)
         if self.healer.is_gone(name):
             self.telling.forgotten(name)
+        elif work is None:
+            self._unjudged.add(name)
         if inventory is None or work is None or self.doors.records.is_applying(name):
             return False
         before = self.telling.drifts.get(name, TargetDrift(target=name))

@@ -42,6 +42,11 @@ class Harming:
     def done(self) -> Counter[str]:
         return Counter(harm.how for _, harm in self.proxy.harmed)
 
+    @property
+    def of_the_cache(self) -> int:
+        """How many met a watch of the cache: people's wishes are watched, too, and those count nowhere."""
+        return sum("/clusterops.io/" not in path for path, _ in self.proxy.harmed)
+
     def _harm(self, seen: Seen) -> Harm:
         return Harm(next(self._hows), self._dice.randrange(self.bytes_at_most))
 

@@ -11,7 +11,7 @@ import pytest
 from clusterops.sandbox import Sandbox
 from tests.conftest import Background
 from tests.cutting_api import CuttingApi, cutting_api
-from tests.stage import folder
+from tests.stage import folder, until
 from tests.system.harmed_fleet import harmed_rounds, restarts, written
 from tests.system.plain_fleet import staged
 
@@ -35,5 +35,6 @@ def test_harmed_watches_cost_no_write_and_no_change(
         audit = stage.audit()
         playing, harming, _ = harmed_rounds(stage, proxy, targets=6, rounds=2)
         assert written(audit, "configmaps", stage.name) == playing.expected
-        assert restarts(stage.daemons[-1]) >= len(harming.done)
+        assert harming.of_the_cache
+        until("each is counted", lambda: restarts(stage.daemons[-1]) >= harming.of_the_cache)
         assert "Traceback" not in stage.daemons[-1].log.read_text()

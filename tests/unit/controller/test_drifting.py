@@ -77,6 +77,20 @@ async def test_what_changed_while_no_process_looked_is_healed_by_the_next() -> N
         ]
 
 
+async def test_what_departs_before_the_head_is_known_is_looked_at_once_it_is() -> None:
+    """A new process compares while it still fetches; fleet.yaml may not be readable for a while."""
+    stage = await scene(cluster_bodies(), DriftPolicy.HEAL)
+    stage.edit("ConfigMap", by_hand)
+    stage.passes.knows_git = False
+    async with stage.followed():
+        assert (told(stage), stage.passes.asked) == ([], [])
+        stage.passes.knows_git = True
+        assert stage.passes.drifting is not None
+        stage.passes.drifting.headed()
+        await stage.settle()
+        assert stage.cluster.objects[stage.key("ConfigMap")]["data"]["text"] == "hello"
+
+
 async def test_a_deleted_object_is_made_anew_but_never_a_cluster() -> None:
     stage = await scene(cluster_bodies(), DriftPolicy.HEAL)
     check, cluster = stage.key("MachineHealthCheck"), stage.key("Cluster")

@@ -115,13 +115,14 @@ class Passes:
     rules: Rules = field(default_factory=Rules)
     stopped: Problem | None = None
     paused: bool = False
+    knows_git: bool = True
     asked: list[frozenset[ObjectKey]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     drifting: Drifting | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def work_on(self, name: str) -> Work | None:
-        return replace(work(target(name), revision("1")), settle_timeout_s=0.0)
+        return replace(work(target(name), revision("1")), settle_timeout_s=0.0) if self.knows_git else None
 
     def is_gone(self, name: str) -> bool:
         return False
