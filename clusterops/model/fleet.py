@@ -46,10 +46,37 @@ class ChartRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutPolicy:
-    """Pace of a commit that touches more than one cluster (durations in seconds)."""
+class Pace:
+    """How fast a commit goes through clusters. ``canaries`` are labels; empty: one cluster of each region."""
 
+    canaries: Mapping[str, str] = field(default_factory=dict)
+    soak_s: float = 30 * 60.0
+    max_concurrent_clusters: int = 5
+    max_machines_in_flight: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutPolicy:
+    """``rollout`` of fleet.yaml: the pace of a commit that touches more than one cluster.
+
+    ``regions`` and ``clouds`` have a pace of their own and are counted apart; a region goes before its cloud. ``rings``
+    are values of the label ``ring`` in their order, ``*`` stands for all others, which else go last.
+    """
+
+    pace: Pace = field(default_factory=Pace)
+    regions: Mapping[str, Pace] = field(default_factory=dict)
+    clouds: Mapping[str, Pace] = field(default_factory=dict)
+    rings: tuple[str, ...] = ()
+    halt_after_failures: int = 1
     settle_timeout_s: float = 90 * 60.0
+
+    def lane(self, region: str, cloud: str) -> tuple[str, Pace]:
+        """The name of what shares one pace with a cluster there, "" for the fleet's, and that pace."""
+        if region in self.regions:
+            return f"region {region}", self.regions[region]
+        if cloud in self.clouds:
+            return f"cloud {cloud}", self.clouds[cloud]
+        return "", self.pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

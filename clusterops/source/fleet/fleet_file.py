@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from clusterops.errors import TerminalError
 from clusterops.model.document import Document, load_document
-from clusterops.model.fleet import ChartRef, DriftPolicy, FleetFile, Mode, RenderOptions, RolloutPolicy
+from clusterops.model.fleet import ChartRef, DriftPolicy, FleetFile, Mode, Pace, RenderOptions, RolloutPolicy
 from clusterops.model.ignore import IgnoreRule
 from clusterops.model.policy import DEFAULT_BUDGETS, Budget, Exemption, Limit, Policy
 from clusterops.model.problem import Problem
@@ -131,8 +131,27 @@ def chart_of(value: Mapping[str, Any] | None) -> ChartRef:
 
 
 def _rollout(value: Mapping[str, Any]) -> RolloutPolicy:
+    pace, policy = _pace(value, Pace()), RolloutPolicy()
     settle = value.get("settleTimeout")
-    return RolloutPolicy(settle_timeout_s=duration_s(settle)) if settle else RolloutPolicy()
+    return RolloutPolicy(
+        pace=pace,
+        regions={name: _pace(own or {}, pace) for name, own in (value.get("regions") or {}).items()},
+        clouds={name: _pace(own or {}, pace) for name, own in (value.get("clouds") or {}).items()},
+        rings=tuple(value.get("rings") or ()),
+        halt_after_failures=value.get("haltAfterFailures") or policy.halt_after_failures,
+        settle_timeout_s=duration_s(settle) if settle else policy.settle_timeout_s,
+    )
+
+
+def _pace(value: Mapping[str, Any], default: Pace) -> Pace:
+    """``default`` is what a key has that is not there."""
+    soak, canaries = value.get("soak"), value.get("canaries") or default.canaries
+    return Pace(
+        canaries={label: text for label, text in canaries.items() if text is not None},
+        soak_s=duration_s(soak) if soak is not None else default.soak_s,
+        max_concurrent_clusters=value.get("maxConcurrentClusters") or default.max_concurrent_clusters,
+        max_machines_in_flight=value.get("maxMachinesInFlight") or default.max_machines_in_flight,
+    )
 
 
 def _render(value: Mapping[str, Any]) -> RenderOptions:

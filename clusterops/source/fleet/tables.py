@@ -122,13 +122,25 @@ _POLICY: Final = Table(
     },
 )
 
+_PACE: Final = {
+    "canaries": Key(shape=_LABELS, default="one cluster per region", about="clusters with these labels go first"),
+    "soak": Key(shape=Duration(), default="30m"),
+    "maxConcurrentClusters": Key(shape=Whole(1), default="5"),
+    "maxMachinesInFlight": Key(shape=Whole(1), default="30"),
+}
+_OWN_PACE: Final = Table(of="a pace", keys=_PACE)
+
 _ROLLOUT: Final = Table(
     of="rollout",
     keys={
-        "canaries": Key(shape=_LABELS, default="one cluster per region", about="clusters with these labels go first"),
-        "soak": Key(shape=Duration(), default="30m"),
-        "maxConcurrentClusters": Key(shape=Whole(1), default="5"),
-        "maxMachinesInFlight": Key(shape=Whole(1), default="30"),
+        **_PACE,
+        "regions": Key(shape=MapOf(_OWN_PACE), default="{}", about="a pace of its own, counted apart"),
+        "clouds": Key(shape=MapOf(_OWN_PACE), default="{}", about="likewise; a region goes before its cloud"),
+        "rings": Key(
+            shape=ListOf(Text("a value of the label `ring`")),
+            default="[]",
+            about='the order of the rest, for example `[early, "*", late]`; `*` stands for all others',
+        ),
         "haltAfterFailures": Key(shape=Whole(1), default="1", about="then the rest is held"),
         "settleTimeout": Key(shape=Duration(), default="90m"),
     },
