@@ -21,6 +21,7 @@ from clusterops.model.leaves import Path, leaves
 from clusterops.model.live import Absent, LiveObject, Unreadable
 from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.plan import MISSING
+from clusterops.model.pointer import tokens_of
 from clusterops.ports import Cluster
 from clusterops.render import Explanation, ProcessRenderer, explain, with_file
 from clusterops.render.values.layers import path_text
@@ -165,7 +166,7 @@ class Adoption:
     def _of_files(self, manifest: Manifest, live: Any) -> Iterator[tuple[str, str, Written]]:
         """Files of the target's own directory in which the object stands with that field."""
         folder = _folder(self.target)
-        pointer = tuple(int(part) if part.isdigit() else part for part in _tokens(self.pointer))
+        pointer = tuple(int(part) if part.isdigit() else part for part in tokens_of(self.pointer))
         for path in self.renderer.read_paths(self.local.snapshot, self.target):
             if not path.startswith(f"{folder}/") or not path.endswith((".yaml", ".yml")):
                 continue
@@ -322,10 +323,6 @@ def _is_object(body: Any, key: ObjectKey) -> bool:
 def _folder(target: Target) -> str:
     folder = str(PurePosixPath(target.definition).parent)
     return "" if folder == "." else folder
-
-
-def _tokens(pointer: str) -> list[str]:
-    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
 
 
 def _text(content: bytes, path: str) -> str:

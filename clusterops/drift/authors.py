@@ -14,6 +14,7 @@ from clusterops.model.drift import Author, DriftedField
 from clusterops.model.leaves import Path, Tree, owned, sole
 from clusterops.model.live import LiveObject, Manager
 from clusterops.model.managers import is_our_apply
+from clusterops.model.pointer import tokens_of
 
 Names = tuple[str, ...]
 _AUTHORS: Final[Mapping[Kin, Author]] = {
@@ -56,7 +57,7 @@ class Writers:
 
     def _renamed(self, pointer: str) -> Manager | None:
         """A value that nobody owns is somebody's in another version: of the nearest one, if there is only one."""
-        names = tuple(pointer[1:].replace("~1", "/").replace("~0", "~").split("/"))
+        names = tokens_of(pointer)
         near = [(max(_shared(names, path) for path in paths), one) for one, paths in self.unread if paths]
         most = max((shared for shared, _ in near), default=0)
         found = [one for shared, one in near if shared == most]

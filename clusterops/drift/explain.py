@@ -16,10 +16,11 @@ from clusterops.model.drift import Author, Departed, DriftedField, DriftedObject
 from clusterops.model.impact import Impact, ImpactClass
 from clusterops.model.inventory import Entry, Inventory
 from clusterops.model.key import ObjectKey
-from clusterops.model.leaves import Path, escape, leaves
+from clusterops.model.leaves import Path, leaves
 from clusterops.model.live import LiveObject, Manager
 from clusterops.model.machines import MachineCounts
 from clusterops.model.plan import MISSING, Action, Change, FieldChange, Left, Plan
+from clusterops.model.pointer import escape
 from clusterops.model.secret import MASK, is_sensitive
 from clusterops.model.sketch import NOTHING, Sketch, departure
 

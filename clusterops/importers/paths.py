@@ -6,7 +6,7 @@ import json
 import re
 from typing import Final
 
-from clusterops.model.leaves import escape
+from clusterops.model.pointer import escape
 
 _STEP: Final = re.compile(
     r"""

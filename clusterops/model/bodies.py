@@ -9,6 +9,8 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from clusterops.model.pointer import tokens_of
+
 _SERVER_METADATA: Final = frozenset(
     {
         "creationTimestamp",
@@ -28,7 +30,7 @@ _SERVER_METADATA: Final = frozenset(
 def without(body: Mapping[str, Any], pointers: Iterable[str]) -> dict[str, Any]:
     """Without these leaves, nor the maps that are empty without them. A pointer to nothing is passed over."""
     found = copy.deepcopy(dict(body))
-    for tokens in sorted(map(_tokens, pointers), key=_last_first, reverse=True):
+    for tokens in sorted(map(tokens_of, pointers), key=_last_first, reverse=True):
         _drop(found, tokens)
     return found
 
@@ -36,7 +38,7 @@ def without(body: Mapping[str, Any], pointers: Iterable[str]) -> dict[str, Any]:
 def with_leaf(body: Mapping[str, Any], pointer: str, value: Any) -> dict[str, Any]:
     """With a leaf set below maps, which are made where they are missing, and items, which are there."""
     found = copy.deepcopy(dict(body))
-    *above, last = _tokens(pointer)
+    *above, last = tokens_of(pointer)
     node: Any = found
     for token in above:
         node = node[int(token)] if isinstance(node, list) else node.setdefault(token, {})
@@ -47,7 +49,7 @@ def with_leaf(body: Mapping[str, Any], pointer: str, value: Any) -> dict[str, An
 def value_at(body: Any, pointer: str, default: Any = None) -> Any:
     """The value at a pointer, ``default`` where there is none."""
     node = body
-    for token in _tokens(pointer):
+    for token in tokens_of(pointer):
         if isinstance(node, Mapping) and token in node:
             node = node[token]
         elif isinstance(node, list) and token.isdecimal() and int(token) < len(node):
@@ -69,10 +71,6 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     return bool(left == right)
-
-
-def _tokens(pointer: str) -> tuple[str, ...]:
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
 
 
 def _last_first(tokens: Sequence[str]) -> list[tuple[int, str]]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from clusterops.model.canonical import canonical_json
 from clusterops.model.live import Manager
+from clusterops.model.pointer import escape
 
 Path = tuple[str, ...]
 Tree = Mapping[str, Any]
@@ -60,11 +61,6 @@ def sole(body: Any, tree: Tree) -> dict[Path, Leaf]:
     """As ``owned``, without list items and maps that ``tree`` owns only as the place of its fields."""
     found = owned(body, tree)
     return {path: leaf for path, leaf in found.items() if path and not _is_place(path, leaf, tree)}
-
-
-def escape(field: str) -> str:
-    """One RFC 6901 token."""
-    return field.replace("~", "~0").replace("/", "~1") if "~" in field or "/" in field else field
 
 
 def is_item(path: Path) -> bool:

@@ -15,11 +15,12 @@ from clusterops.capi.kinds import CORE, is_cluster
 from clusterops.capi.managers import KEEPS_REPLICAS, Kin, kin
 from clusterops.model.bodies import comparable, value_at, without
 from clusterops.model.key import ObjectKey
-from clusterops.model.leaves import escape, owned
+from clusterops.model.leaves import owned
 from clusterops.model.live import LiveObject
 from clusterops.model.managers import OURS
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import HandedOver
+from clusterops.model.pointer import escape
 from clusterops.model.problem import Problem, Retry
 from clusterops.plan.contested import holdings
 

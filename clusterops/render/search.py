@@ -14,6 +14,7 @@ from clusterops.model.canonical import canonical_json
 from clusterops.model.document import Pointer, load_documents, load_values
 from clusterops.model.fleet import HelmRecipe, Target, TemplateRecipe
 from clusterops.model.key import ObjectKey
+from clusterops.model.pointer import tokens_of
 from clusterops.model.revision import FileEntry, Revision, Snapshot
 from clusterops.render.renderer import ProcessRenderer
 from clusterops.render.values.layers import Layers, merge, value_at
@@ -173,8 +174,7 @@ async def written_in(
 
 def field_at(body: Any, pointer: str) -> Any:
     """**Source:** RFC 6901. Raises KeyError."""
-    for raw in pointer.split("/")[1:]:
-        part = raw.replace("~1", "/").replace("~0", "~")
+    for part in tokens_of(pointer):
         if isinstance(body, list) and part.isdigit() and int(part) < len(body):
             body = body[int(part)]
         elif isinstance(body, Mapping):

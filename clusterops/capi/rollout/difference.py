@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clusterops.model.plan import MISSING
+from clusterops.model.pointer import escape
 
 Body = Mapping[str, Any]
 
@@ -41,7 +42,7 @@ def differing(before: Any, after: Any, pointer: str = "") -> Iterator[tuple[str,
     """(pointer, before, after) of every leaf that differs between two JSON values; lists are leaves."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for field in sorted({*before, *after}):
-            token = str(field).replace("~", "~0").replace("/", "~1")
-            yield from differing(before.get(field, MISSING), after.get(field, MISSING), f"{pointer}/{token}")
+            below = f"{pointer}/{escape(str(field))}"
+            yield from differing(before.get(field, MISSING), after.get(field, MISSING), below)
     elif before != after or isinstance(before, bool) != isinstance(after, bool):
         yield pointer, before, after

@@ -15,6 +15,7 @@ from typing import Any, Final
 from clusterops.capi.rollout.difference import Body, IncomputableError, at
 from clusterops.capi.rollout.go_templates import fields_of, rendered
 from clusterops.model.key import group_of
+from clusterops.model.pointer import tokens_of
 
 OPAQUE: Final = "\0opaque"
 """Stands for what a template would make of its fields; equal ones render alike."""
@@ -128,7 +129,7 @@ def _opaque(template: str, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _apply(body: dict[str, Any], step: Body, value: Any, name: str) -> None:
-    path = [token.replace("~1", "/").replace("~0", "~") for token in str(step.get("path", "")).split("/")[1:]]
+    path = tokens_of(str(step.get("path", "")))
     there: Any = body
     for token in path[:-1]:
         there = _child(there, token, name)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from clusterops.capi.rollout.difference import Body, at, differing
 from clusterops.capi.rollout.topology import Generated, GeneratedPool
 from clusterops.model.plan import MISSING
+from clusterops.model.pointer import tokens_of, unescape
 
 NEXT: Final = "(new)"
 """Stands for the name of a template that the controller will make."""
@@ -82,7 +83,7 @@ def _moved(live: Body, before: Body, after: Body) -> dict[str, Any]:
 
 
 def _with(body: Any, path: list[str], value: Any) -> dict[str, Any]:
-    field = path[0].replace("~1", "/").replace("~0", "~")
+    field = unescape(path[0])
     changed = dict(body) if isinstance(body, Mapping) else {}
     if len(path) > 1:
         changed[field] = _with(changed.get(field), path[1:], value)
@@ -94,8 +95,7 @@ def _with(body: Any, path: list[str], value: Any) -> dict[str, Any]:
 
 
 def _at_pointer(body: Any, pointer: str) -> Any:
-    for token in pointer.split("/")[1:]:
-        field = token.replace("~1", "/").replace("~0", "~")
+    for field in tokens_of(pointer):
         if not isinstance(body, Mapping) or field not in body:
             return MISSING
         body = body[field]

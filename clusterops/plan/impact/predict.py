@@ -15,6 +15,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet
 from clusterops.model.neighbours import Neighbours, Query
 from clusterops.model.plan import MISSING, Action, Change
+from clusterops.model.pointer import unescape
 from clusterops.model.problem import Problem
 from clusterops.plan.impact.around import MACHINE, Around, home_of
 from clusterops.plan.impact.classes import ALL_CLUSTERS, Reach, class_keys, is_class
@@ -113,7 +114,7 @@ def _after(change: Change, predicted: LiveObject | Problem | None) -> Body:
 
 def _without(body: Any, path: list[str]) -> Any:
     """Items of lists stay: what an apply leaves of them is not known without a dry run."""
-    field = path[0].replace("~1", "/").replace("~0", "~") if path else ""
+    field = unescape(path[0]) if path else ""
     if not isinstance(body, Mapping) or field not in body:
         return body
     if len(path) == 1:
