@@ -21,7 +21,7 @@ from clusterops.capi.kinds import (
 from clusterops.capi.kinds import (
     is_cluster as is_cluster_key,
 )
-from clusterops.model.key import ObjectKey
+from clusterops.model.key import ObjectKey, version_of
 from clusterops.model.report import HealthWord
 
 Body = Mapping[str, Any]
@@ -111,7 +111,7 @@ def legacy_conditions_of(body: Body) -> dict[str, Body]:
 
 def is_legacy(body: Body) -> bool:
     """Whether the body is served in a version before v1beta2."""
-    return str(body.get("apiVersion", "")).rpartition("/")[2] in {"v1alpha3", "v1alpha4", "v1beta1"}
+    return version_of(str(body.get("apiVersion", ""))) in {"v1alpha3", "v1alpha4", "v1beta1"}
 
 
 def judge(key: ObjectKey, body: Body) -> Verdict | None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from clusterops.capi.kinds import CLUSTER_NAME_LABEL, CORE, is_capi
+from clusterops.capi.tools import FLEET_LABEL
 from clusterops.model.inventory import Entry, Inventory
-from clusterops.model.key import ObjectKey
+from clusterops.model.key import ObjectKey, version_of
 from clusterops.model.live import LiveObject
 from clusterops.ports import Followed
-
-FLEET_LABEL: Final = "clusterops.io/fleet"
 
 
 @dataclass(slots=True)
@@ -65,7 +63,7 @@ def followed(entry: Entry, *, fleet: str) -> Followed:
     return Followed(
         group=entry.key.group,
         kind=entry.key.kind,
-        version=entry.api_version.rpartition("/")[2],
+        version=version_of(entry.api_version),
         labels="" if is_capi(entry.key) else f"{FLEET_LABEL}={fleet}",
     )
 

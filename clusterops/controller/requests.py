@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from clusterops.capi.tools import FLEET_LABEL
 from clusterops.controller.records import Records
 from clusterops.errors import ClusterOpsError
 from clusterops.model.live import LiveObject
@@ -66,7 +67,7 @@ class Requests:
             await self.records.clock.sleep(AGAIN_S)
 
     async def _targets(self, daemon: Asked) -> None:
-        async for event in self.cluster.watch(GROUP, "FleetTarget", labels=f"clusterops.io/fleet={self.records.fleet}"):
+        async for event in self.cluster.watch(GROUP, "FleetTarget", labels=f"{FLEET_LABEL}={self.records.fleet}"):
             if event.object is None:
                 continue
             if event.kind == "DELETED":

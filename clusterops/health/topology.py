@@ -8,7 +8,7 @@ from typing import Any, Final
 from clusterops.capi.conditions import Verdict, waiting
 from clusterops.capi.kinds import is_control_plane, is_pool
 from clusterops.capi.references import cluster_of
-from clusterops.model.key import ObjectKey
+from clusterops.model.key import ObjectKey, group_of
 from clusterops.model.live import LiveObject, LiveSet
 
 _POOL_LABELS: Final = {
@@ -77,7 +77,7 @@ def referenced(one: LiveObject, reference: Mapping[str, Any] | None) -> ObjectKe
     """What a reference in a body means, in the spelling of either version; None when it is not set."""
     if not reference or not (reference.get("kind") and reference.get("name")):
         return None
-    group = reference.get("apiGroup") or str(reference.get("apiVersion", "")).rpartition("/")[0]
+    group = reference.get("apiGroup") or group_of(str(reference.get("apiVersion", "")))
     namespace = reference.get("namespace") or one.key.namespace
     return ObjectKey(group=group, kind=reference["kind"], namespace=namespace, name=reference["name"])
 

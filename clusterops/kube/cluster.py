@@ -251,7 +251,7 @@ class KubeCluster:
     async def _resource_of(self, body: Mapping[str, Any]) -> Resource:
         """In the body's own version."""
         key = ObjectKey.of(body)
-        resource = await self._served(key, str(body["apiVersion"]).rpartition("/")[2])
+        resource = await self._served(key, version_of(str(body["apiVersion"])))
         _check_scope(resource, key)
         return resource
 

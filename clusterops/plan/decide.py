@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from clusterops.capi.kinds import TOPOLOGY_OWNED_LABEL, is_cluster, is_definition
+from clusterops.capi.tools import FLEET_LABEL, TARGET_ANNOTATION
 from clusterops.model.bodies import comparable
 from clusterops.model.deletion import NO_PERMITS, Permits
 from clusterops.model.inventory import EntryState, Inventory
@@ -27,8 +28,6 @@ from clusterops.plan.fields import (
     ownership_differs,
 )
 
-TARGET_ANNOTATION: Final = "clusterops.io/target"
-FLEET_LABEL: Final = "clusterops.io/fleet"
 Prediction = LiveObject | Problem
 
 BLOCKING: Final = frozenset(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from clusterops.capi.tools import FLEET_LABEL, TARGET_ANNOTATION
 from clusterops.errors import TerminalError
 from clusterops.model.document import load_documents, load_values
 from clusterops.model.fleet import Target
@@ -14,8 +15,6 @@ from clusterops.model.key import ObjectKey, group_of
 from clusterops.model.manifest import Manifest, Skipped
 from clusterops.render.scope import Scopes
 
-FLEET_LABEL: Final = "clusterops.io/fleet"
-TARGET_ANNOTATION: Final = "clusterops.io/target"
 HOOK_ANNOTATION: Final = "helm.sh/hook"
 _SOPS_VALUE: Final = "ENC[AES256_GCM,"
 """**Source:** getsops/sops, the form of an encrypted value."""

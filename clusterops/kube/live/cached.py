@@ -308,7 +308,7 @@ class CachedCluster:
 
     def _learn(self, live: LiveObject) -> bool:
         """Whether all who follow its kind have it now, or have never to have it."""
-        version = str(live.body["apiVersion"]).rpartition("/")[2]
+        version = version_of(str(live.body["apiVersion"]))
         whole = True
         for informer in self._of_kind.get((live.key.group, live.key.kind), ()):
             if informer.mirror is None:

@@ -11,7 +11,7 @@ from clusterops.capi.rollout.difference import Body, at
 from clusterops.capi.rollout.spelling import is_paused, replicas_of
 from clusterops.capi.rollout.topology import has_topology
 from clusterops.model.impact import Impact, ImpactClass, PoolImpact
-from clusterops.model.key import ObjectKey
+from clusterops.model.key import ObjectKey, group_of
 from clusterops.model.live import LiveObject, LiveSet
 from clusterops.model.neighbours import Neighbours, Query
 from clusterops.model.plan import MISSING, Action, Change
@@ -241,7 +241,7 @@ def _holder(machine: LiveObject) -> ObjectKey:
         return ObjectKey(group=machine.key.group, kind="MachineDeployment", namespace=machine.key.namespace, name=pool)
     for owner in owners:
         if owner.get("controller"):
-            group = str(owner.get("apiVersion", "")).partition("/")[0]
+            group = group_of(str(owner.get("apiVersion", "")))
             return ObjectKey(
                 group=group, kind=str(owner["kind"]), namespace=machine.key.namespace, name=str(owner["name"])
             )
