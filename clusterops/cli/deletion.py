@@ -12,15 +12,16 @@ import typer
 from clusterops.app import Hands, open_hands
 from clusterops.capi.kinds import CORE, is_cluster
 from clusterops.cli import options
-from clusterops.cli.environment import read_settings
 from clusterops.cli.locally import LocalFleet, full_name, open_fleet, refuse_elsewhere
 from clusterops.cli.screen import Output, OutputOption, busy, explained, run, say, say_json
+from clusterops.cli.work import settings_of
 from clusterops.edit import Edited, write_deletion
 from clusterops.edit.deletions import key_path
 from clusterops.errors import RefusedError, TerminalError
 from clusterops.model.deletion import DeletionKey
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
+from clusterops.settings import Settings
 from clusterops.status import StoredTarget
 
 
@@ -61,10 +62,8 @@ def delete(
 
     Nothing is deleted by this: commit both and have the request approved.
     """
-    given = {"cluster.kubeconfig": kubeconfig, "cluster.context": context, "daemon.management": management}
     with explained(output=output, root=repo):
-        local = open_fleet(repo)
-        settings = read_settings(file=config, overrides=given)
+        local, settings = open_fleet(repo), settings_of(config, kubeconfig, context, management)
         day = _day(expires, local)
         with busy("looking at the cluster"):
             meant = run(_meant(local, target, settings))
@@ -103,7 +102,7 @@ def _day(text: str, local: LocalFleet) -> date:
     return day
 
 
-async def _meant(local: LocalFleet, name: str, settings: Any) -> _Meant:
+async def _meant(local: LocalFleet, name: str, settings: Settings) -> _Meant:
     async with open_hands(settings) as hands:
         recorded = {stored.target: stored for stored in (await hands.wishes.recorded()).values()}
         known = {**dict.fromkeys(local.fleet.targets), **dict.fromkeys(recorded)}

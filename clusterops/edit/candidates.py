@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from clusterops.edit.values import value_under
 from clusterops.model.document import Pointer
 from clusterops.model.plan import MISSING
 
@@ -31,7 +32,7 @@ def candidates(cause: Pointer, git: Any, live: Any, merged: Mapping[str, Any]) -
     The narrowest comes first: a pool's own key before the default of all pools, the name of a size before what a size
     means. O(values).
     """
-    said = _value_at(merged, cause)
+    said = value_under(merged, cause)
     direct = (
         Candidate(pointer=place, value=value)
         for place in _narrowed(cause, merged)
@@ -64,7 +65,7 @@ def _narrowed(cause: Pointer, merged: Mapping[str, Any]) -> Iterator[Pointer]:
 
 def _by_name(cause: Pointer, live: Any, merged: Mapping[str, Any]) -> Iterator[Candidate]:
     """Where the cause is an entry of a map (``sizes.medium``) that values name: another one may mean the live value."""
-    table = _value_at(merged, cause[:-1]) if cause else MISSING
+    table = value_under(merged, cause[:-1]) if cause else MISSING
     if not isinstance(table, Mapping):
         return
     names = [name for name, value in table.items() if value == live and type(value) is type(live)]
@@ -79,7 +80,7 @@ def _whole_lists(candidate: Candidate, merged: Mapping[str, Any]) -> Candidate:
     depth = next((at for at, part in enumerate(candidate.pointer) if isinstance(part, int)), None)
     if depth is None:
         return candidate
-    whole = _value_at(merged, candidate.pointer[:depth])
+    whole = value_under(merged, candidate.pointer[:depth])
     return Candidate(pointer=candidate.pointer[:depth], value=_with(whole, candidate.pointer[depth:], candidate.value))
 
 
@@ -101,15 +102,6 @@ def _leaves(tree: Any, pointer: Pointer) -> Iterator[tuple[Pointer, Any]]:
             yield from _leaves(each, (*pointer, place))
     else:
         yield pointer, tree
-
-
-def _value_at(tree: Any, pointer: Pointer) -> Any:
-    for part in pointer:
-        try:
-            tree = tree[part]
-        except (KeyError, IndexError, TypeError):
-            return MISSING
-    return tree
 
 
 def _text(value: Any) -> str:

@@ -37,7 +37,7 @@ def set_value(text: str, pointer: Pointer, value: Any, *, path: str, document: i
     root = roots[document] if document < len(roots) else None
     edited, at = _edited(text, root, pointer, value, path)
     _check(edited, wanted, path, _line(text, at))
-    old = _value_at(before[document] if document < len(before) else {}, pointer)
+    old = value_under(before[document] if document < len(before) else {}, pointer)
     return Written(text=edited, line=_line(edited, at), before=old, after=value)
 
 
@@ -145,7 +145,8 @@ def _set(tree: Any, pointer: Pointer, value: Any) -> Any:
     raise TypeError(type(tree).__name__)
 
 
-def _value_at(tree: Any, pointer: Pointer) -> Any:
+def value_under(tree: Any, pointer: Pointer) -> Any:
+    """MISSING where there is none."""
     for part in pointer:
         try:
             tree = tree[part]
