@@ -19,7 +19,6 @@ class ImpactClass(StrEnum):
     BLOCKED = "blocked"
     UNKNOWN = "unknown"
     ROLLING = "rolling"
-    RECREATE = "recreate"
     DELETE = "delete"
 
 

@@ -158,6 +158,11 @@ class Plan:
         return any(change.writes for change in self.changes)
 
     @property
+    def impacts(self) -> tuple[Impact, ...]:
+        """Of the changes that are written, in order."""
+        return tuple(change.impact for change in self.changes if change.impact is not None and change.writes)
+
+    @property
     def stuck(self) -> tuple[Problem, ...]:
         """Why what git wants cannot be judged or written now: the reasons of desired objects on hold, in order."""
         held = (change for change in self.changes if change.action is Action.HOLD and change.desired is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from clusterops.model.impact import Cause, Impact, ImpactClass, PoolImpact, Role
+from clusterops.model.impact import GRAVITY, Cause, Impact, ImpactClass, PoolImpact, Role
 from clusterops.model.plan import MISSING, Plan
 
 _NAMES_SHOWN = 4
@@ -13,10 +13,8 @@ _NAMES_SHOWN = 4
 
 def whole(plan: Plan) -> Impact:
     """One Impact of all changes that the plan writes."""
-    impacts = [change.impact for change in plan.changes if change.impact is not None and change.writes]
-    kinds = [one.kind for one in impacts]
-    least = max(kinds, key=list(ImpactClass).index) if kinds else ImpactClass.NONE
-    return Impact.of([pool for one in impacts for pool in one.pools], least=least)
+    least = max((one.kind for one in plan.impacts), key=lambda kind: GRAVITY[kind], default=ImpactClass.NONE)
+    return Impact.of((pool for one in plan.impacts for pool in one.pools), least=least)
 
 
 def replaced_words(pools: Iterable[PoolImpact]) -> str:

@@ -355,12 +355,7 @@ def _plan_text(outcomes: Sequence[Outcome], rendered: int, total_targets: int) -
 
 def _predicted(outcomes: Iterable[Outcome]) -> str:
     """``replaces 12 machines, adds 2``"""
-    impacts = [
-        change.impact
-        for outcome in outcomes
-        for change in (outcome.plan.changes if outcome.plan else ())
-        if change.impact is not None and change.writes
-    ]
+    impacts = [impact for outcome in outcomes if outcome.plan for impact in outcome.plan.impacts]
     counts = (
         ("replaces", sum(impact.replaced for impact in impacts)),
         ("adds", sum(impact.added for impact in impacts)),

@@ -11,7 +11,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.plan import Action, Change
 from clusterops.plan.impact.classes import is_class
 
-_ROLLS: Final = frozenset({ImpactClass.ROLLING, ImpactClass.UNKNOWN, ImpactClass.RECREATE, ImpactClass.DELETE})
+_ROLLS: Final = frozenset({ImpactClass.ROLLING, ImpactClass.UNKNOWN, ImpactClass.DELETE})
 
 _IN_PLACE: Final = frozenset({Action.UPDATE, Action.ADOPT})
 
