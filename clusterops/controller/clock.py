@@ -81,3 +81,14 @@ class Ticks:
         end_s = math.ceil((now_s + seconds) / tick_s) * tick_s
         await self.clock.sleep(end_s - now_s)
         await self._turnstile.passed()
+
+    async def sleep_unless(self, stopped: asyncio.Event, seconds: float) -> bool:
+        """As ``sleep``, over at once when the event is set; whether it is."""
+        waits = [asyncio.ensure_future(each) for each in (self.sleep(seconds), stopped.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return stopped.is_set()
+        finally:
+            for each in waits:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)

@@ -47,21 +47,11 @@ async def collect_generations(
                 await _prune(plan, doors, record)
                 if not _left(plan, record) or not _waits(plan) or doors.clock.boottime_s() >= ends_s:
                     return
-                await _pause(doors, pause_s, interrupted)
+                # A newer commit does not wait for old templates.
+                await doors.ticks.sleep_unless(interrupted, pause_s)
                 pause_s = min(pause_s * _GROWTH, SELDOM_S)
     except ClusterOpsError as error:
         doors.logger.warning("old generations stay", target=plan.target, code=error.code, error=str(error))
-
-
-async def _pause(doors: Doors, seconds: float, interrupted: asyncio.Event) -> None:
-    """A newer commit does not wait for old templates."""
-    waits = [asyncio.ensure_future(each) for each in (doors.ticks.sleep(seconds), interrupted.wait())]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for each in waits:
-            each.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
 
 
 def _left(plan: Plan, record: Record) -> list[ObjectKey]:

@@ -84,15 +84,8 @@ class Removal:
 
     async def _interrupted(self) -> bool:
         still_s = self.doors.clock.boottime_s() - self._moved_s
-        pause = asyncio.ensure_future(self.doors.ticks.sleep(PATIENT_S if still_s > STILL_AFTER_S else LOOK_S))
-        stop = asyncio.ensure_future(self.interrupted.wait())
-        try:
-            await asyncio.wait({pause, stop}, return_when=asyncio.FIRST_COMPLETED)
-            return self.interrupted.is_set()
-        finally:
-            for each in (pause, stop):
-                each.cancel()
-            await asyncio.gather(pause, stop, return_exceptions=True)
+        pause_s = PATIENT_S if still_s > STILL_AFTER_S else LOOK_S
+        return await self.doors.ticks.sleep_unless(self.interrupted, pause_s)
 
     def _not_gone(self, outcome: Outcome) -> Problem:
         minutes = f"{self.work.settle_timeout_s / 60:.0f}m"
