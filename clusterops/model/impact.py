@@ -62,10 +62,31 @@ class PoolImpact:
     now: int = 0
     then: int = 0
     surge: int = 0
+    """Of what rolls: machines above ``then`` at the most."""
+    unavailable: int = 0
+    """Of what rolls: machines below ``then`` at the most."""
     going: tuple[str, ...] = ()
     causes: tuple[Cause, ...] = ()
     note: str = ""
     """In words: why it is unknown or blocked, or why an edit rolls nothing although it looks as if it did."""
+
+    @property
+    def at_once(self) -> int:
+        """Machines that are being made or deleted at the same instant, at the most, unless they break by themselves.
+
+        A control plane waits for each machine, made or deleted. A pool never has more than ``then + surge`` machines,
+        with those that are still being deleted, nor fewer than ``then - unavailable`` available ones: what is between
+        is on its way. Where the rollout cannot be predicted, and where it scales, all machines count.
+        **Source:** Cluster API v1.14.0 core/reconcilers/machinedeployment/machinedeployment_rollout_rollingupdate.go,
+        mdutil/util.go NewMSNewReplicas; core/reconcilers/machineset/machineset_controller_status.go (status.replicas
+        counts what is being deleted); controlplane/kubeadm/reconcilers/kubeadmcontrolplane/preflight.go.
+        """
+        scaled = self.added + self.removed
+        if not self.replaced or self.kind is ImpactClass.UNKNOWN:
+            return self.replaced + scaled
+        if self.role is Role.CONTROL_PLANE:
+            return 1 + scaled
+        return max(1, min(self.surge + self.unavailable, 2 * self.replaced)) + scaled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,9 @@ class Reach(StrEnum):
     """Machines are replaced, added or removed, or that cannot be ruled out."""
 
 
+PACED: Final = frozenset({Reach.IN_PLACE, Reach.ROLLS})
+
+
 class Standing(StrEnum):
     """How far a target is with a commit, as its FleetTarget has it recorded."""
 
@@ -40,7 +43,9 @@ class Standing(StrEnum):
 class Member:
     """One target of one commit. ``revision`` is ``main@3b9e0d1``; ``at_once`` counts machines that change at a time.
 
-    ``since`` is when it began, settled or failed. ``disturbed``: an earlier commit was applied to it and never settled.
+    ``reach`` and ``at_once`` are the plan's while it waits; once it has begun they are what its FleetTarget recorded
+    then, since a plan of what is applied already does nothing. ``since`` is when it began, settled or failed.
+    ``disturbed``: an earlier commit was applied to it and never settled; it stays so until this commit has settled.
     """
 
     target: str
@@ -59,12 +64,16 @@ class Member:
 
     @property
     def paced(self) -> bool:
-        return self.reach in {Reach.IN_PLACE, Reach.ROLLS}
+        return self.reach in PACED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moving:
-    """Machines of a target that are on their way now, whoever moves them."""
+    """Machines of a target that are on their way now, whoever moves them.
+
+    While a rollout that we began has not settled, also where it failed or another commit took the target over, they
+    are at least those that it may move at a time: between two machines none is on its way, and the next one comes.
+    """
 
     target: str
     machines: int
@@ -123,7 +132,10 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """One commit's rollout at one moment. Targets in the order in which they go; ``of_steps`` counts from the start."""
+    """One commit's rollout at one moment. Targets in the order in which they go.
+
+    ``in_flight`` holds those that begin with this decision, too.
+    """
 
     revision: str
     done: tuple[str, ...] = ()

@@ -60,10 +60,23 @@ def is_on_delete(owner: Body) -> bool:
 def surge_of(owner: Body, replicas: int) -> int:
     """Machines above ``replicas`` during a rollout; 1 where nothing is said, a percentage rounds up."""
     raw = at(strategy_of(owner), "rollingUpdate", "maxSurge")
-    if raw is None:
-        return 1
+    return 1 if raw is None else math.ceil(_scaled(raw, replicas))
+
+
+def unavailable_of(owner: Body, replicas: int) -> int:
+    """Machines below ``replicas`` during a rollout; 0 where nothing is said, a percentage rounds down.
+
+    1 where surge and this would both be 0, and never more than there are.
+    **Source:** Cluster API v1.14.0 core/reconcilers/machinedeployment/mdutil/util.go ResolveFenceposts, MaxUnavailable.
+    """
+    raw = at(strategy_of(owner), "rollingUpdate", "maxUnavailable")
+    found = 0 if raw is None else math.floor(_scaled(raw, replicas))
+    return min(found or int(surge_of(owner, replicas) == 0), replicas)
+
+
+def _scaled(raw: Any, replicas: int) -> float:
     if isinstance(raw, str) and raw.endswith("%"):
-        return math.ceil(int(raw[:-1]) * replicas / 100)
+        return int(raw[:-1]) * replicas / 100
     return int(raw)
 
 

@@ -20,6 +20,7 @@ from clusterops.capi.rollout.spelling import (
     named,
     replicas_of,
     surge_of,
+    unavailable_of,
 )
 from clusterops.model.impact import Cause, ImpactClass, PoolImpact, Role
 from clusterops.model.key import ObjectKey
@@ -117,6 +118,7 @@ def counted(owner: Owner, outdated_uids: Mapping[str, tuple[Difference, ...]], n
         now=now,
         then=then,
         surge=surge_of(owner.after, then) if replaced else 0,
+        unavailable=unavailable_of(owner.after, then) if replaced else 0,
         going=tuple(sorted(outdated_uids)),
         causes=(*_causes(owner.key, outdated_uids.values()), *_scaling(owner, had, then)),
     )
@@ -170,7 +172,7 @@ def _on_delete(found: PoolImpact) -> PoolImpact:
     note = f"strategy OnDelete: none is replaced now, {found.replaced} are as somebody deletes them"
     kind = ImpactClass.SCALING if scaled else ImpactClass.IN_PLACE
     # A scale-down takes the outdated ones first, but how many of them is Cluster API's choice.
-    return replace(found, kind=kind, replaced=0, going=(), surge=0, note=note)
+    return replace(found, kind=kind, replaced=0, going=(), surge=0, unavailable=0, note=note)
 
 
 def _of_control_plane(owner: Owner, around: Around) -> PoolImpact:
@@ -249,7 +251,16 @@ def _blocked(found: PoolImpact, why: str) -> PoolImpact:
     ]
     note = f"{why}: {', '.join(parts)} once that is lifted"
     return replace(
-        found, kind=ImpactClass.BLOCKED, added=0, removed=0, replaced=0, surge=0, going=(), then=found.now, note=note
+        found,
+        kind=ImpactClass.BLOCKED,
+        added=0,
+        removed=0,
+        replaced=0,
+        surge=0,
+        unavailable=0,
+        going=(),
+        then=found.now,
+        note=note,
     )
 
 

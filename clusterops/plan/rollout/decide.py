@@ -1,0 +1,240 @@
+"""The decision over all commits under way, and one commit's part in it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+from operator import attrgetter
+
+from clusterops.model.fleet import Pace, RolloutPolicy
+from clusterops.model.rollout import Decision, Halt, Hold, Member, Moving, Progress, Reach, Resumed, Standing, Wait
+from clusterops.model.windows import Windows
+from clusterops.plan.rollout.halts import Halting
+from clusterops.plan.rollout.lanes import Lane, Street
+from clusterops.plan.rollout.stages import Stage, by_lane, stages, steps_of
+
+_Schedule = tuple[int, ...]
+"""The windows of a target by identity: targets of one commit share them."""
+
+
+def decide(
+    members: Iterable[Member],
+    policy: RolloutPolicy,
+    now: datetime,
+    *,
+    order: Sequence[str],
+    moving: Mapping[str, Moving] | None = None,
+    halted: Halt | Sequence[Halt] | None = None,
+    resumed: Resumed | None = None,
+    settled: Mapping[str, datetime] | None = None,
+    touched: Mapping[str, int] | None = None,
+) -> Decision:
+    """``members`` of every commit under way, each target once; ``order`` are their revisions, oldest first.
+
+    ``moving`` is what moves now, members or not; ``halted`` and ``resumed`` are what the Fleet has recorded, and
+    ``settled`` when a halt's target settled last, where it is no member any more. ``touched`` says how many clusters
+    a commit changes, those that a newer one took over included: only who was alone from the start goes at once.
+
+    Where the rules leave room:
+
+    - Canaries and stages are those of a lane. A cluster that has begun before its stage (disturbed, or it changed its
+      label) holds every other stage until it has settled and soaked.
+    - A failed member is over: the next may begin, if haltAfterFailures is not reached, and after the soak. What it
+      still moves counts as machines, not as a cluster.
+    - A halt holds everything of its commit that waits, new clusters too, but for what writes nothing.
+    - Within a lane nobody overtakes who does not fit yet, older commits first. A closed window, or a cluster that is
+      too large, lets the others of its stage go, and holds the stages behind.
+    - A commit that touches one cluster keeps to its window and to its halt; it is counted, and never held by counts.
+
+    O(members * log(members)).
+    """
+    everyone = tuple(members)
+    of: defaultdict[str, list[Member]] = defaultdict(list)
+    for one in everyone:
+        of[one.revision].append(one)
+    street = Street.of(everyone, policy, moving or {})
+    halting = Halting(
+        limit=policy.halt_after_failures,
+        recorded=(halted,) if isinstance(halted, Halt) else tuple(halted or ()),
+        resumed=resumed,
+        settled={**(settled or {}), **_settled(everyone)},
+    )
+    hours = _Hours(now)
+    told = [
+        _Rollout(
+            revision=revision,
+            members=of[revision],
+            policy=policy,
+            hours=hours,
+            halting=halting,
+            touched=(touched or {}).get(revision, 0),
+        ).advance(street)
+        for revision in dict.fromkeys((*order, *of))
+    ]
+    waits = {hold.until for one in told for hold in one.held.values() if hold.until is not None}
+    return Decision(
+        go=tuple(street.go),
+        held={name: hold for one in told for name, hold in one.held.items()},
+        rollouts=tuple(told),
+        again_at=min(waits, default=None),
+    )
+
+
+def _settled(members: Iterable[Member]) -> dict[str, datetime]:
+    return {one.target: one.since for one in members if one.standing is Standing.SETTLED and one.since is not None}
+
+
+@dataclass(slots=True)
+class _Hours:
+    """Which windows are closed at ``now``, each asked once."""
+
+    now: datetime
+    _closed: dict[_Schedule, Hold | None] = field(default_factory=dict)
+
+    def closed(self, windows: Windows) -> Hold | None:
+        if not windows.each:
+            return None
+        schedule = tuple(map(id, windows.each))
+        if schedule not in self._closed:
+            self._closed[schedule] = None if windows.open_at(self.now) else self._hold(windows)
+        return self._closed[schedule]
+
+    def _hold(self, windows: Windows) -> Hold:
+        until = windows.next_opening(self.now)
+        opens = f"opens {until:%a %d %b %H:%MZ}" if until else "does not open within two weeks"
+        return Hold(wait=Wait.WINDOW, message=f"its maintenance window is closed, {opens}", until=until)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Rollout:
+    revision: str
+    members: list[Member]
+    policy: RolloutPolicy
+    hours: _Hours
+    halting: Halting
+    touched: int
+    held: dict[str, Hold] = field(default_factory=dict)
+    soaking_until: datetime | None = None
+    steps: int = 0
+    _order: list[list[Member]] = field(default_factory=list)
+    """What is not paced, then stage by stage, lanes side by side."""
+
+    def advance(self, street: Street) -> Progress:
+        halt = self.halting.of(self.revision, self.members)
+        stop = _halted(halt) if halt is not None else None
+        paced = [one for one in self.members if one.paced]
+        alone = max(len(paced), self.touched) <= 1
+        self._begin_unpaced([one for one in self.members if alone or not one.paced], stop, street)
+        if not alone:
+            for members in by_lane(paced, self.policy).values():
+                self._advance_lane(members, stop, street)
+        return self._progress(halt)
+
+    def _begin_unpaced(self, members: list[Member], stop: Hold | None, street: Street) -> None:
+        members.sort(key=attrgetter("target"))
+        self._order.append(members)
+        for one in members:
+            if one.standing is not Standing.WAITS:
+                continue
+            hold = (stop or self.hours.closed(one.windows)) if one.reach is not Reach.NOTHING else None
+            if hold is None:
+                street.let_go(one)
+            else:
+                self.held[one.target] = hold
+
+    def _advance_lane(self, members: Sequence[Member], stop: Hold | None, street: Street) -> None:
+        lane = street.lane(members[0].region, members[0].cloud)
+        staged = stages(members, lane.pace, self.policy.rings)
+        self.steps = max(self.steps, steps_of(staged, lane.pace))
+        marks = [self._mark(stage, lane.pace) for stage in staged]
+        for place, stage in enumerate(staged):
+            self._note_order(place, stage)
+            waiting = [one for one in stage.members if one.standing is Standing.WAITS]
+            gate = (stop or self._gate(place, marks)) if waiting else None
+            if gate is not None:
+                self.held |= dict.fromkeys((one.target for one in waiting), gate)
+            else:
+                self._begin(waiting, lane, street)
+
+    def _begin(self, waiting: Iterable[Member], lane: Lane, street: Street) -> None:
+        for one in waiting:
+            hold = self.hours.closed(one.windows) or lane.obstacle(one)
+            if hold is None:
+                street.let_go(one)
+            else:
+                self.held[one.target] = hold
+
+    def _mark(self, stage: Stage, pace: Pace) -> _Mark:
+        soak = timedelta(seconds=pace.soak_s)
+        ends = (one.since for one in stage.members if one.reach is Reach.ROLLS and self._soaks(one))
+        last = max((end for end in ends if end is not None), default=None)
+        return _Mark(
+            stage=stage,
+            waiting=tuple(one.target for one in stage.members if one.standing is Standing.WAITS),
+            begun=tuple(one.target for one in stage.members if one.standing is Standing.BEGUN),
+            soaked_at=last + soak if last is not None else None,
+        )
+
+    def _soaks(self, one: Member) -> bool:
+        if one.standing is Standing.FAILED:
+            return not self.halting.forgiven(one)
+        return one.standing is Standing.SETTLED
+
+    def _gate(self, place: int, marks: Sequence[_Mark]) -> Hold | None:
+        """What a stage waits for: nothing is left before it, and what has begun elsewhere has settled and soaked."""
+        for other, mark in enumerate(marks):
+            open_ = (*mark.begun, *mark.waiting) if other < place else mark.begun if other > place else ()
+            if open_:
+                more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
+                return Hold(wait=mark.stage.wait, message=f"waits for {mark.stage.name}: {open_[0]}{more}")
+        soaking = [mark for other, mark in enumerate(marks) if other != place and mark.soaks_at(self.hours.now)]
+        return self._soak(max(soaking, key=lambda mark: mark.soaked_at or self.hours.now)) if soaking else None
+
+    def _soak(self, mark: _Mark) -> Hold:
+        until = mark.soaked_at
+        assert until is not None
+        self.soaking_until = max(until, self.soaking_until or until)
+        return Hold(wait=Wait.SOAK, message=f"waits for {mark.stage.name} to soak until {until:%H:%MZ}", until=until)
+
+    def _note_order(self, place: int, stage: Stage) -> None:
+        while len(self._order) <= place + 1:
+            self._order.append([])
+        self._order[place + 1].extend(stage.members)
+
+    def _progress(self, halt: Halt | None) -> Progress:
+        found: dict[Standing, list[str]] = {standing: [] for standing in Standing}
+        for one in chain.from_iterable(self._order):
+            begins = one.standing is Standing.WAITS and one.target not in self.held
+            found[Standing.BEGUN if begins else one.standing].append(one.target)
+        ahead = bool(found[Standing.BEGUN] or self.held)
+        return Progress(
+            revision=self.revision,
+            done=tuple(found[Standing.SETTLED]),
+            in_flight=tuple(found[Standing.BEGUN]),
+            failed=tuple(found[Standing.FAILED]),
+            out=tuple(found[Standing.OUT]),
+            held=self.held,
+            soaking_until=self.soaking_until,
+            halt=halt,
+            steps=max(self.steps, int(ahead)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mark:
+    """How far a stage is: targets that wait and that are on their way, and when what is over has soaked."""
+
+    stage: Stage
+    waiting: tuple[str, ...]
+    begun: tuple[str, ...]
+    soaked_at: datetime | None
+
+    def soaks_at(self, now: datetime) -> bool:
+        return self.soaked_at is not None and self.soaked_at > now
+
+
+def _halted(halt: Halt) -> Hold:
+    return Hold(wait=Wait.HALTED, message=f"{halt.target} stopped the rollout of {halt.revision} ({halt.code})")
