@@ -14,7 +14,7 @@ from clusterops.plan.rollout import at_once
 ROLLING = ImpactClass.ROLLING
 
 
-def pool(role: Role = Role.WORKER, kind: ImpactClass = ROLLING, **counts: int) -> PoolImpact:
+def pool(role: Role = Role.WORKER, kind: ImpactClass = ROLLING, **counts: Any) -> PoolImpact:
     owner = ObjectKey(group="cluster.x-k8s.io", kind="MachineDeployment", namespace="north", name="a")
     return PoolImpact(cluster=None, owner=owner, role=role, pool="a", kind=kind, **counts)
 
@@ -33,7 +33,7 @@ def pool(role: Role = Role.WORKER, kind: ImpactClass = ROLLING, **counts: int) -
         ({}, 0),
     ],
 )
-def test_rollout_moves_surge_and_unavailable_of_a_pool_at_once(counts: dict[str, int], machines: int) -> None:
+def test_rollout_moves_surge_and_unavailable_of_a_pool_at_once(counts: dict[str, Any], machines: int) -> None:
     assert pool(**counts).at_once == machines
 
 
