@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from operator import attrgetter
+from typing import TypeVar
 
 from clusterops.model.fleet import Pace, RolloutPolicy
 from clusterops.model.rollout import Decision, Halt, Hold, Member, Moving, Progress, Reach, Resumed, Standing, Wait
@@ -16,6 +17,7 @@ from clusterops.plan.rollout.halts import Halting
 from clusterops.plan.rollout.lanes import Lane, Street
 from clusterops.plan.rollout.stages import Stage, by_lane, stages, steps_of
 
+_Recorded = TypeVar("_Recorded", Halt, Resumed)
 _Schedule = tuple[int, ...]
 """The windows of a target by identity: targets of one commit share them."""
 
@@ -28,15 +30,16 @@ def decide(
     order: Sequence[str],
     moving: Mapping[str, Moving] | None = None,
     halted: Halt | Sequence[Halt] | None = None,
-    resumed: Resumed | None = None,
+    resumed: Resumed | Sequence[Resumed] | None = None,
     settled: Mapping[str, datetime] | None = None,
     touched: Mapping[str, int] | None = None,
 ) -> Decision:
     """``members`` of every commit under way, each target once; ``order`` are their revisions, oldest first.
 
-    ``moving`` is what moves now, members or not; ``halted`` and ``resumed`` are what the Fleet has recorded, and
-    ``settled`` when a halt's target settled last, where it is no member any more. ``touched`` says how many clusters
-    a commit changes, those that a newer one took over included: only who was alone from the start goes at once.
+    ``moving`` is what moves now, members or not. ``halted`` and ``resumed`` are what the Fleet has recorded, of several
+    commits where several are halted; ``settled`` is when a halt's target settled last, where it is no member any more.
+    ``touched`` says how many clusters a commit changes, those that a newer one took over included: only who was alone
+    from the start goes at once.
 
     Where the rules leave room:
 
@@ -58,8 +61,8 @@ def decide(
     street = Street.of(everyone, policy, moving or {})
     halting = Halting(
         limit=policy.halt_after_failures,
-        recorded=(halted,) if isinstance(halted, Halt) else tuple(halted or ()),
-        resumed=resumed,
+        recorded=_several(halted),
+        resumed={one.revision: one.at for one in sorted(_several(resumed), key=attrgetter("at"))},
         settled={**(settled or {}), **_settled(everyone)},
     )
     hours = _Hours(now)
@@ -81,6 +84,12 @@ def decide(
         rollouts=tuple(told),
         again_at=min(waits, default=None),
     )
+
+
+def _several(given: _Recorded | Sequence[_Recorded] | None) -> tuple[_Recorded, ...]:
+    if given is None:
+        return ()
+    return tuple(given) if isinstance(given, Sequence) else (given,)
 
 
 def _settled(members: Iterable[Member]) -> dict[str, datetime]:

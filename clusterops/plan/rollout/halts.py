@@ -6,16 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from clusterops.model.rollout import Halt, Member, Resumed, Standing
+from clusterops.model.rollout import Halt, Member, Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halting:
-    """``recorded`` are the halts that the Fleet has; ``settled`` says when targets of any commit settled last."""
+    """``recorded`` are the halts that the Fleet has; ``resumed`` is by revision the latest word that it goes on.
+
+    ``settled`` says when targets of any commit settled last.
+    """
 
     limit: int
-    recorded: tuple[Halt, ...] = ()
-    resumed: Resumed | None = None
+    recorded: tuple[Halt, ...]
+    resumed: Mapping[str, datetime]
     settled: Mapping[str, datetime]
 
     def of(self, revision: str, members: Iterable[Member]) -> Halt | None:
@@ -31,15 +34,13 @@ class Halting:
 
     def forgiven(self, failed: Member) -> bool:
         """Whether a person said go on after it had failed."""
-        said = self.resumed
-        if said is None or said.revision != failed.revision:
-            return False
-        return failed.since is not None and failed.since <= said.at
+        said = self.resumed.get(failed.revision)
+        return said is not None and failed.since is not None and failed.since <= said
 
     def _stands(self, halt: Halt) -> bool:
         """Until a person says go on, or the cluster has settled since."""
-        said = self.resumed
-        if said is not None and said.revision == halt.revision and (halt.at is None or halt.at <= said.at):
+        said = self.resumed.get(halt.revision)
+        if said is not None and (halt.at is None or halt.at <= said):
             return False
         settled = self.settled.get(halt.target)
         return settled is None or (halt.at is not None and settled <= halt.at)
