@@ -104,8 +104,12 @@ async def running(
     gate: Gate | None = None,
     repository: MemoryRepository | None = None,
     backoff_s: float = 30.0,
+    renew_every_s: float = 60.0,
 ) -> AsyncIterator[Running]:
-    """The daemon on ``cluster``, with the repository in memory. ``backoff_s`` is between passes of a stuck target."""
+    """The daemon on ``cluster``, with the repository in memory. ``backoff_s`` is between passes of a stuck target.
+
+    ``renew_every_s`` is between tries to take the Lease, too.
+    """
     clock, metrics, heard = SystemClock(), Metrics(), Heard()
     logger: Any = heard
     repository = repository or MemoryRepository()
@@ -113,7 +117,11 @@ async def running(
         repository=RepositorySettings(url="memory"),
         render=RenderSettings(cache_dir=home / "cache", helm=tools["helm"], kustomize=tools["kustomize"]),
         daemon=DaemonSettings(
-            lease_duration_s=600, renew_deadline_s=500, renew_every_s=60, backoff_first_s=backoff_s, drain_s=1
+            lease_duration_s=600,
+            renew_deadline_s=500,
+            renew_every_s=renew_every_s,
+            backoff_first_s=backoff_s,
+            drain_s=1,
         ),
         cache_dir=home / "cache",
     )

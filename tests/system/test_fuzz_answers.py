@@ -143,7 +143,7 @@ async def _survives(answer: str, apiserver: Sandbox, tools: dict[str, Path], hom
         )
         async with (
             connected as cluster,
-            running(cluster, home, tools, gate=gate, backoff_s=0.2) as run,
+            running(cluster, home, tools, gate=gate, backoff_s=0.2, renew_every_s=1.0) as run,
         ):
             scene = Scene(f"answers-{answer}", Api(apiserver), proxy, run)
             counts = [
