@@ -26,6 +26,7 @@ from clusterops.plan import (
     replaced,
     versions_to_read,
 )
+from clusterops.plan.classes import NO_CLASSES, Classes
 from clusterops.ports import Cluster
 
 NORTH_ALPHA = "north/alpha"
@@ -56,9 +57,9 @@ def body(api_version: str, kind: str, name: str, namespace: str | None = "north"
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
 
 
-def rendered(bodies: Sequence[Mapping[str, Any]], *, inputs: str = "tree") -> RenderedSet:
+def rendered(bodies: Sequence[Mapping[str, Any]], *, inputs: str = "tree", of: str = NORTH_ALPHA) -> RenderedSet:
     manifests = tuple(Manifest.of(one) for one in bodies)
-    return RenderedSet(manifests=manifests, provenance=Provenance(target=NORTH_ALPHA, inputs=inputs))
+    return RenderedSet(manifests=manifests, provenance=Provenance(target=of, inputs=inputs))
 
 
 def reference(group: str, kind: str, name: str) -> dict[str, str]:
@@ -194,13 +195,14 @@ async def read_and_plan(
     inputs: str = "tree",
     permits: Permits = NO_PERMITS,
     healing: Healing = NO_HEALING,
+    classes: Classes = NO_CLASSES,
 ) -> Plan:
-    """What the controller does before a verdict: read, dry-run what may differ, plan."""
-    wanted = rendered(bodies, inputs=inputs)
+    """What the controller does before a verdict: read, dry-run what may differ, plan. The inventory says whose."""
+    wanted = rendered(bodies, inputs=inputs, of=inventory.owner)
     live: LiveSet = await cluster.read_as(versions_to_read(wanted, inventory))
-    while more := also_read(wanted, live, inventory):
+    while more := also_read(wanted, live, inventory, classes):
         live = LiveSet({**live.objects, **(await cluster.read(more)).objects})
-    prepared = prepare(wanted, live, inventory, healing)
+    prepared = prepare(wanted, live, inventory, healing, classes)
     asked = may_differ(prepared, live) if dry_run else ()
     forced = [key for key, one in prepared.wanted.items() if one.takes]
     predictions: dict[ObjectKey, LiveObject | Problem] = await predict(cluster, asked, live, forced=forced)
@@ -214,7 +216,7 @@ async def read_and_plan(
         }
         neighbours = Neighbours({**neighbours.answers, **answers})
     return build_plan(
-        target=target(),
+        target=target(inventory.owner),
         revision="c1",
         prepared=prepared,
         live=live,

@@ -42,6 +42,10 @@ def is_cluster(key: ObjectKey) -> bool:
     return key.group == CORE and key.kind == "Cluster"
 
 
+def is_class(key: ObjectKey) -> bool:
+    return key.group == CORE and key.kind == "ClusterClass"
+
+
 def is_control_plane(key: ObjectKey) -> bool:
     return key.group == CONTROL_PLANE and not key.kind.endswith("Template")
 
@@ -85,7 +89,7 @@ def tier_of(key: ObjectKey) -> Tier:
         return Tier.CONFIGURATION
     if is_template(key):
         return Tier.TEMPLATE
-    if key.group == CORE and key.kind == "ClusterClass":
+    if is_class(key):
         return Tier.CLASS
     if key.group == CORE and key.kind == "MachineHealthCheck":
         return Tier.CHECK

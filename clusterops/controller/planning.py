@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from clusterops.apply import predict, predict_removals
+from clusterops.controller.classes import shared_classes
 from clusterops.controller.records import Record
 from clusterops.controller.work import Doors, Work
 from clusterops.errors import ClusterOpsError
@@ -31,6 +32,7 @@ from clusterops.plan import (
     replaced,
     versions_to_read,
 )
+from clusterops.plan.classes import Classes
 from clusterops.ports import Cluster
 
 ROUNDS: Final = 6
@@ -41,18 +43,30 @@ async def plan_target(
     work: Work, doors: Doors, rendered: RenderedSet, record: Record, coming: Mapping[ObjectKey, Manifest]
 ) -> Plan:
     """Reads what the target has and had, dry-runs what may differ, looks around it where that matters, and plans."""
-    live = await _read(doors, rendered, record)
+    classes = await shared_classes(work, doors, rendered, coming)
+    live = await _read(doors, rendered, record, classes)
     record.refuse_suspended()
-    plan = await _plan(work, doors, live, rendered=rendered, record=record, coming=coming)
+    sight = _Sight(live=live, rendered=rendered, record=record, coming=coming, classes=classes)
+    plan = await _plan(work, doors, sight)
     dear = frozenset() if work.healing.every else healed_with_machines(plan, work.healing)
     if not dear:
         return plan
-    spared = await _plan(_withholding(work, dear), doors, live, rendered=rendered, record=record, coming=coming)
+    spared = await _plan(_withholding(work, dear), doors, sight)
     needless = frozenset(key for key in dear if price_of(spared, key) >= price_of(plan, key))
     if not needless:
         return spared
-    rest = _withholding(work, dear - needless)
-    return await _plan(rest, doors, live, rendered=rendered, record=record, coming=coming)
+    return await _plan(_withholding(work, dear - needless), doors, sight)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sight:
+    """All that was read for a plan, and what it is for."""
+
+    live: LiveSet
+    rendered: RenderedSet
+    record: Record
+    coming: Mapping[ObjectKey, Manifest]
+    classes: Classes
 
 
 def _withholding(work: Work, keys: frozenset[ObjectKey]) -> Work:
@@ -60,18 +74,10 @@ def _withholding(work: Work, keys: frozenset[ObjectKey]) -> Work:
     return replace(work, healing=replace(work.healing, withheld=keys))
 
 
-async def _plan(
-    work: Work,
-    doors: Doors,
-    live: LiveSet,
-    *,
-    rendered: RenderedSet,
-    record: Record,
-    coming: Mapping[ObjectKey, Manifest],
-) -> Plan:
-    inventory = record.inventory
+async def _plan(work: Work, doors: Doors, sight: _Sight) -> Plan:
+    live, rendered, inventory = sight.live, sight.rendered, sight.record.inventory
     healing = work.healing if work.healing.every else replace(work.healing, ignored=work.ignore)
-    prepared = prepare(rendered, live, inventory, healing)
+    prepared = prepare(rendered, live, inventory, healing, sight.classes)
     predictions = await predict(
         doors.cluster,
         may_differ(prepared, live),
@@ -92,12 +98,12 @@ async def _plan(
         remainders=remainders,
         neighbours=await _look_around(doors.cluster, prepared, live, inventory),
         permits=work.permits(doors.clock.now()),
-        coming=coming,
+        coming=sight.coming,
     )
     return replace(plan, warnings=(*_of_render(rendered), *plan.warnings))
 
 
-async def _read(doors: Doors, rendered: RenderedSet, record: Record) -> LiveSet:
+async def _read(doors: Doors, rendered: RenderedSet, record: Record, classes: Classes) -> LiveSet:
     """What git wants, what the inventory holds, and whatever these lead to; and the FleetTarget once more."""
     cluster, inventory = doors.cluster, record.inventory
     live = await cluster.read_as(versions_to_read(rendered, inventory))
@@ -106,7 +112,7 @@ async def _read(doors: Doors, rendered: RenderedSet, record: Record) -> LiveSet:
     await doors.planners.passed()
     record.refreshed(live)
     for _ in range(ROUNDS):
-        more = also_read(rendered, live, inventory)
+        more = also_read(rendered, live, inventory, classes)
         if not more:
             break
         found = await cluster.read(sorted(more))

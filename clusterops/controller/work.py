@@ -41,6 +41,8 @@ class Work:
     """The fleet's ``policy.deletionKeyDays``."""
     ignore: tuple[IgnoreRule, ...] = ()
     """The fleet's rules: fields that no commit takes from their owner."""
+    targets: Mapping[str, Target] = field(default_factory=dict, repr=False)
+    """All of the snapshot: a plan has to know the classes that shared ones render."""
     healing: Healing = NO_HEALING
     """Which drift the pass puts back; what the commit itself changed is put back whatever this says."""
     only_plan: str = ""
@@ -50,7 +52,9 @@ class Work:
         """With what its commit says beside the target itself: second keys, and rules of the fleet."""
         file = fleet.file
         keys = fleet.keys_for(self.target.name)
-        return replace(self, keys=keys, key_days=file.policy.deletion_key_days, ignore=file.ignore)
+        return replace(
+            self, keys=keys, key_days=file.policy.deletion_key_days, ignore=file.ignore, targets=fleet.targets
+        )
 
     def permits(self, now: datetime) -> Permits:
         return Permits(keys=self.keys, days_ahead=self.key_days, now=now)

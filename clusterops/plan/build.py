@@ -7,7 +7,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from clusterops.capi.kinds import is_cluster, tier_of
+from clusterops.capi.kinds import is_class, is_cluster, is_template, tier_of
+from clusterops.capi.rollout.topology import class_key
 from clusterops.model.bodies import comparable
 from clusterops.model.canonical import digest_of
 from clusterops.model.deletion import NO_PERMITS, Permits
@@ -15,7 +16,7 @@ from clusterops.model.fleet import Target
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.leaves import leaves, merged_tree, owned
-from clusterops.model.live import LiveObject, LiveSet
+from clusterops.model.live import Absent, LiveObject, LiveSet
 from clusterops.model.managers import our_tree
 from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.neighbours import NOBODY, Neighbours, Query
@@ -38,11 +39,17 @@ from clusterops.plan.wanted import Wanted
 def may_differ(prepared: Prepared, live: LiveSet) -> tuple[Manifest, ...]:
     """The objects that need a server-side dry run: live, not in deletion, and different at first sight.
 
-    In the order of keys, as they would be sent. All others are certainly unchanged, created or not ours to touch.
+    In the order of keys, as they would be sent. All others are certainly unchanged, created or not ours to touch. Nor
+    a Cluster that moves to a class which is not there yet: the server takes that only once it is.
     """
-    sent = [one.asked for one in prepared.wanted.values() if not one.stands]
+    sent = [one.asked for one in prepared.wanted.values() if not one.stands and not _runs_ahead(one.asked, live)]
     found = [(manifest, live.found(manifest.key)) for manifest in sent]
     return tuple(manifest for manifest, there in found if there is not None and _may_differ(manifest, there))
+
+
+def _runs_ahead(manifest: Manifest, live: LiveSet) -> bool:
+    then = class_key(manifest.body) if is_cluster(manifest.key) else None
+    return then is not None and isinstance(live.objects.get(then), Absent)
 
 
 def bereft(prepared: Prepared, live: LiveSet) -> tuple[Mapping[str, Any], ...]:
@@ -78,9 +85,10 @@ def neighbourhood(
         key for key, one in prepared.wanted.items() if not one.stands and _changes(one.manifest, live.found(key))
     ]
     dropped = [key for key in inventory.entries if key not in prepared.wanted]
-    asked = impact.queries([*changed, *dropped], prepared.wanted, live, neighbours) | generations.queries(
-        prepared.wanted, live, inventory
-    )
+    with_machines = [key for key in dropped if not (is_class(key) or is_template(key))]
+    asked = impact.queries(
+        [*changed, *with_machines], prepared.wanted, live, neighbours, prepared.classes.coming
+    ) | generations.queries(prepared.wanted, live, inventory)
     asked |= users.queries(prepared.wanted.keys(), live, inventory, neighbours)
     return frozenset(query for query in asked if query not in neighbours)
 
@@ -134,11 +142,11 @@ def build_plan(
     if not wanted and rendered.provenance.inputs:
         return _plan(situation, revision, rendered, (), tuple(_empty_render(situation)))
     found = tuple(_row(one, situation) for one in wanted.values())
-    rows = _refused(found, rules.refusals(found, wanted, live, coming))
+    rows = _refused(found, rules.refusals(found, wanted, live, prepared.classes.arriving(coming)))
     held = held_group(situation, rows)
     kept = tuple(_held(row) if row.key in held else row for row in rows)
     changes = (*kept, *prunes(situation, held))
-    effects = impact.impacts(changes, wanted, live, neighbours, predictions)
+    effects = impact.impacts(changes, wanted, live, neighbours, predictions, coming=prepared.classes.coming)
     told = [replace(change, impact=effects.get(change.key)) for change in changes]
     dropped = tuple(told[len(kept) :])
     plan = _plan(situation, revision, rendered, tuple(told[: len(kept)]), dropped)

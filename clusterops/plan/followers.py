@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clusterops.capi.kinds import is_template
+from clusterops.capi.kinds import is_class, is_template
 from clusterops.capi.template_references import TemplateReference, follows_templates, template_references
+from clusterops.model.fleet import is_shared
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet, Unreadable
 from clusterops.model.manifest import Manifest
-from clusterops.plan.lineage import has_content, hashed, is_generation_of, rotates
+from clusterops.plan.lineage import has_content, hashed, is_generation_of, latest, offers, rotates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Follower:
 
 def followers(manifests: Sequence[Manifest], live: LiveSet, inventory: Inventory) -> tuple[Follower, ...]:
     """In the order of the owners. Pure; O(references * generations)."""
-    uses, ground = tuple(_uses(manifests, live)), _Ground(live, inventory)
+    uses, ground = tuple(_uses(manifests, live, shared=is_shared(inventory.owner))), _Ground(live, inventory)
     return tuple(
         Follower(
             owner=use.owner,
@@ -50,7 +51,7 @@ def followers(manifests: Sequence[Manifest], live: LiveSet, inventory: Inventory
 
 def followed_after(manifests: Sequence[Manifest], live: LiveSet, inventory: Inventory) -> frozenset[ObjectKey]:
     """Keys that ``followers`` has to see: what live owners name, and the new name where that has other content."""
-    uses, ground = tuple(_uses(manifests, live)), _Ground(live, inventory)
+    uses, ground = tuple(_uses(manifests, live, shared=is_shared(inventory.owner))), _Ground(live, inventory)
     named = {use.now for use in uses if use.now is not None}
     return frozenset(named | {hashed(use.template) for use in uses if _is_edited(use, ground)})
 
@@ -67,18 +68,22 @@ class _Use:
     now: ObjectKey | None
 
 
-def _uses(manifests: Sequence[Manifest], live: LiveSet) -> Iterator[_Use]:
+def _uses(manifests: Sequence[Manifest], live: LiveSet, *, shared: bool) -> Iterator[_Use]:
     templates = {one.key: one for one in manifests if is_template(one.key)}
     for owner in manifests if templates else ():
         if not follows_templates(owner.key):
             continue
-        found = live.found(owner.key)
+        found = _as_it_is(owner.key, live, shared=shared)
         there = places(found.body) if found is not None else {}
         for reference in template_references(owner.body):
             template = templates.get(reference.template)
             if template is not None:
                 now = _of_same_kind(reference.template, there.get(reference.place))
                 yield _Use(owner=owner.key, reference=reference, template=template, now=now)
+
+
+def _as_it_is(owner: ObjectKey, live: LiveSet, *, shared: bool) -> LiveObject | None:
+    return latest(live, owner) if shared and is_class(owner) else live.found(owner)
 
 
 def _of_same_kind(template: ObjectKey, there: TemplateReference | None) -> ObjectKey | None:
@@ -108,8 +113,7 @@ class _Ground:
         return isinstance(there, Unreadable) or now == template.key
 
     def offers(self, key: ObjectKey, template: Manifest) -> bool:
-        there = self.live.found(key)
-        return there is not None and not there.deleting and self.has_content(key, template)
+        return offers(key, template, self.live, self.inventory)
 
 
 def _generation(use: _Use, uses: Iterable[_Use], ground: _Ground) -> ObjectKey:

@@ -1,4 +1,4 @@
-"""The generations of one template: the names that its contents get, and whether a live one has git's content."""
+"""Generations of a template or class: the names that its contents get, and whether a live one has git's content."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Final
 
 from clusterops.model.bodies import comparable
 from clusterops.model.canonical import digest_of
-from clusterops.model.inventory import Entry
+from clusterops.model.inventory import Entry, Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.leaves import leaves
-from clusterops.model.live import LiveObject
+from clusterops.model.live import Absent, LiveObject, LiveSet, Unreadable
 from clusterops.model.manifest import Manifest
 from clusterops.model.sketch import Sketch
 from clusterops.plan.fields import diff
@@ -38,12 +38,54 @@ def hashed(template: Manifest) -> ObjectKey:
     return renamed(template.key, f"{_base(template.key.name)}-{digits}")
 
 
+def generation_in(live: LiveSet, sent: Manifest, inventory: Inventory) -> ObjectKey:
+    """The key for an object of which one generation is current for everybody, from its content and what lives alone.
+
+    One that has the content already, git's own first; else git's own name where nothing has it, else a new one. What
+    cannot be read says nothing, so git's own stays.
+    """
+    own, there = sent.key, live.objects.get(sent.key)
+    if not rotates(sent) or isinstance(there, Unreadable):
+        return own
+    known = (key for key in sorted(live) if key != own and is_generation_of(own, key))
+    same = (key for key in (own, *known) if offers(key, sent, live, inventory))
+    return next(same, own if isinstance(there, Absent) else hashed(sent))
+
+
+def latest(live: LiveSet, key: ObjectKey, but: ObjectKey | None = None) -> LiveObject | None:
+    """The newest live generation of what git calls ``key``."""
+    found = (there for each in live if each != but and is_generation_of(key, each) and (there := live.found(each)))
+    return max(found, key=lambda one: (str(one.body["metadata"].get("creationTimestamp")), one.key), default=None)
+
+
+def asked_for(live: LiveSet, sent: Manifest, inventory: Inventory) -> frozenset[ObjectKey]:
+    """Keys that ``generation_in`` has to see beside git's own and those of the inventory."""
+    own = sent.key
+    if own not in live.objects or not rotates(sent) or offers(own, sent, live, inventory):
+        return frozenset()
+    return frozenset({hashed(sent)})
+
+
+def offers(key: ObjectKey, sent: Manifest, live: LiveSet, inventory: Inventory) -> bool:
+    """Whether a live object may stand for it: it has the content, and stays."""
+    there = live.found(key)
+    return there is not None and not there.deleting and has_content(sent, there, inventory.entries.get(key))
+
+
 def is_generation_of(template: ObjectKey, found: ObjectKey) -> bool:
     """Whether ``found`` has git's own name or one that ``hashed`` may have given."""
     if (template.group, template.kind, template.namespace) != (found.group, found.kind, found.namespace):
         return False
     match = _HASHED.fullmatch(found.name)
     return found.name == template.name or (match is not None and match[1] == _base(template.name))
+
+
+def are_generations(one: ObjectKey, other: ObjectKey) -> bool:
+    """Whether both may be generations of the same object of git."""
+    if is_generation_of(one, other) or is_generation_of(other, one):
+        return True
+    first, second = _HASHED.fullmatch(one.name), _HASHED.fullmatch(other.name)
+    return first is not None and second is not None and renamed(one, first[1]) == renamed(other, second[1])
 
 
 def has_content(template: Manifest, found: LiveObject, entry: Entry | None) -> bool:

@@ -1,6 +1,7 @@
 """Names of templates: an immutable one is never edited, it becomes a new object and every reference follows.
 
-A changed reference is itself a rollout, so a name that is in use stays while its content is the same.
+A changed reference is itself a rollout, so a name that is in use stays while its content is the same. A ClusterClass
+that other targets use is sent the same way: they follow it one by one (classes.py).
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from clusterops.capi.kinds import is_class
 from clusterops.capi.references import names, references
+from clusterops.capi.rollout.topology import class_key
 from clusterops.capi.template_references import Step, with_templates
+from clusterops.model.fleet import is_shared
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet
@@ -18,7 +22,7 @@ from clusterops.model.plan import Action, Change, FieldChange
 from clusterops.model.problem import Problem
 from clusterops.plan.fields import diff
 from clusterops.plan.followers import Follower, followed_after, followers, places
-from clusterops.plan.lineage import is_generation_of
+from clusterops.plan.lineage import asked_for, generation_in, is_generation_of, latest
 from clusterops.plan.wanted import Wanted
 
 
@@ -26,8 +30,15 @@ def named(manifests: Sequence[Manifest], live: LiveSet, inventory: Inventory) ->
     """Every object under the name that it is sent with, references rewritten, in the given order.
 
     A template stands once per generation that its owners are to be on, and under git's own name where nothing names
-    it, or something that does not follow.
+    it, or something that does not follow; a class of a shared target under the name of its one current generation.
     """
+    rows = _named(manifests, live, inventory)
+    if not is_shared(inventory.owner):
+        return rows
+    return tuple(_in_its_generation(row, live, inventory) if is_class(row.written.key) else row for row in rows)
+
+
+def _named(manifests: Sequence[Manifest], live: LiveSet, inventory: Inventory) -> tuple[Wanted, ...]:
     found = followers(manifests, live, inventory)
     rows: dict[ObjectKey, Wanted] = {}
     for manifest in manifests:
@@ -42,14 +53,20 @@ def named(manifests: Sequence[Manifest], live: LiveSet, inventory: Inventory) ->
 
 def named_after(manifests: Sequence[Manifest], live: LiveSet, inventory: Inventory) -> frozenset[ObjectKey]:
     """Keys that ``named`` has to see: templates that live owners refer to, and generations that may exist already."""
-    return followed_after(manifests, live, inventory)
+    asked = followed_after(manifests, live, inventory)
+    if not is_shared(inventory.owner) or not any(is_class(one.key) for one in manifests):
+        return asked
+    classes = (row.manifest for row in _named(manifests, live, inventory) if is_class(row.written.key))
+    return asked.union(*(asked_for(live, sent, inventory) for sent in classes))
 
 
 def as_author_wrote(change: Change, wanted: Wanted, live: LiveSet) -> Change:
     """A rotation told as the edit that it is, not as a rename."""
+    found = live.found(change.key)
     if wanted.instead_of is not None:
-        return _rotated(change, wanted, live.found(wanted.instead_of))
-    return _following(change, wanted, live.found(change.key)) if wanted.follows else change
+        left = live.found(wanted.instead_of)
+        change, found = _rotated(change, wanted, left), found or left
+    return _following(change, wanted, found) if wanted.follows else change
 
 
 def _generations(template: Manifest, own: Sequence[Follower], manifests: Sequence[Manifest]) -> Iterator[Wanted]:
@@ -67,6 +84,12 @@ def _with_references(owner: Manifest, mine: Sequence[Follower], manifests: Seque
     sent = Manifest.of(with_templates(owner.body, renamed)) if renamed else owner
     follows = {one.template.key for one in mine if _rotates(one, manifests)}
     return Wanted(manifest=sent, written=owner, follows=tuple(sorted(follows)))
+
+
+def _in_its_generation(row: Wanted, live: LiveSet, inventory: Inventory) -> Wanted:
+    key = generation_in(live, row.manifest, inventory)
+    left = latest(live, row.written.key, but=key)
+    return replace(row, manifest=_called(row.manifest, key.name), instead_of=left.key if left else None)
 
 
 def _rotates(one: Follower, manifests: Sequence[Manifest]) -> bool:
@@ -93,28 +116,37 @@ def _rotated(change: Change, wanted: Wanted, left: LiveObject | None) -> Change:
     """A generation that is there already is only followed: nothing is written for it."""
     if change.action is not Action.CREATE:
         return change
-    fields = diff(wanted.written.body, left.body, left.managers) if left is not None else ()
+    fields = diff(wanted.manifest.body, left.body, left.managers) if left is not None else ()
     return replace(change, action=Action.ROTATE, fields=fields)
 
 
 def _following(change: Change, wanted: Wanted, found: LiveObject | None) -> Change:
-    """Without the references that only follow a rotated template: those templates are the reason."""
-    if change.action not in {Action.UPDATE, Action.ADOPT} or found is None:
+    """Without the references that only follow a rotated template or class: those are the reason."""
+    if change.action not in {Action.UPDATE, Action.ADOPT, Action.ROTATE} or found is None:
         return change
-    before, sent, written = places(found.body), places(wanted.manifest.body), places(wanted.written.body)
-    moves = {
-        (before[place].template.name, sent[place].template.name)
-        for place, one in written.items()
-        if one.template in wanted.follows and place in before
-    }
+    moves = {*_moves(wanted, found), *_class_move(wanted, found)}
     kept = tuple(field for field in change.fields if not _is_reference(field, moves))
     return replace(change, fields=kept, reason=_follows(change.key, wanted.follows))
 
 
+def _moves(wanted: Wanted, found: LiveObject) -> Iterator[tuple[object, object]]:
+    before, sent, written = places(found.body), places(wanted.manifest.body), places(wanted.written.body)
+    for place, one in written.items():
+        if one.template in wanted.follows and place in before:
+            yield before[place].template.name, sent[place].template.name
+
+
+def _class_move(wanted: Wanted, found: LiveObject) -> Iterator[tuple[object, object]]:
+    before, sent = class_key(found.body), class_key(wanted.manifest.body)
+    if before is not None and sent is not None and any(map(is_class, wanted.follows)):
+        yield before.name, sent.name
+
+
 def _is_reference(field: FieldChange, moves: Collection[tuple[object, object]]) -> bool:
-    return field.pointer.endswith("/name") and (field.before, field.after) in moves
+    return field.pointer.endswith(("/name", "/topology/class")) and (field.before, field.after) in moves
 
 
-def _follows(key: ObjectKey, templates: Sequence[ObjectKey]) -> Problem:
-    rotated = ", ".join(one.label for one in templates)
-    return Problem(code="follows-rotated-template", subject=key.label, message=f"follows rotated {rotated}")
+def _follows(key: ObjectKey, rotated: Sequence[ObjectKey]) -> Problem:
+    told = ", ".join(one.label for one in rotated)
+    code = "follows-rotated-class" if any(map(is_class, rotated)) else "follows-rotated-template"
+    return Problem(code=code, subject=key.label, message=f"follows rotated {told}")

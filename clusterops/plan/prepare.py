@@ -13,6 +13,7 @@ from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveSet
 from clusterops.model.manifest import Manifest, RenderedSet
+from clusterops.plan.classes import NO_CLASSES, Classes, followed
 from clusterops.plan.fields import sendable
 from clusterops.plan.naming import named, named_after
 from clusterops.plan.ownership import settle_owners
@@ -26,6 +27,7 @@ class Prepared:
 
     rendered: RenderedSet
     wanted: Mapping[ObjectKey, Wanted]
+    classes: Classes = NO_CLASSES
 
     @property
     def manifests(self) -> tuple[Manifest, ...]:
@@ -38,16 +40,30 @@ def versions_to_read(rendered: RenderedSet, inventory: Inventory) -> dict[Object
     return {**applied, **{manifest.key: manifest.api_version for manifest in rendered.manifests}}
 
 
-def also_read(rendered: RenderedSet, live: LiveSet, inventory: Inventory) -> frozenset[ObjectKey]:
+def also_read(
+    rendered: RenderedSet, live: LiveSet, inventory: Inventory, classes: Classes = NO_CLASSES
+) -> frozenset[ObjectKey]:
     """Keys outside the target and its inventory that the plan has to see; ask again once they are read."""
     manifests = [sendable(manifest) for manifest in rendered.manifests]
-    asked = named_after(manifests, live, inventory) | also_looked_at(manifests, live)
+    sent = [followed(Wanted.as_written(manifest), live, classes).manifest for manifest in manifests]
+    asked = named_after(manifests, live, inventory) | also_looked_at(sent, live)
     return frozenset(key for key in asked if key not in live.objects)
 
 
-def prepare(rendered: RenderedSet, live: LiveSet, inventory: Inventory, healing: Healing = NO_HEALING) -> Prepared:
-    """In the order of the rendered set; ``healing`` says which drift is put back. Pure; O(objects * references)."""
+def prepare(
+    rendered: RenderedSet,
+    live: LiveSet,
+    inventory: Inventory,
+    healing: Healing = NO_HEALING,
+    classes: Classes = NO_CLASSES,
+) -> Prepared:
+    """In the order of the rendered set; ``healing`` says which drift is put back. Pure; O(objects * references).
+
+    ``classes`` are those of shared targets that the target's Clusters name.
+    """
     manifests = [sendable(manifest) for manifest in rendered.manifests]
     rows = named(manifests, live, inventory)
+    known = classes.beside(rows)
+    rows = tuple(followed(row, live, known) for row in rows)
     settled = (settle_owners(row, live.found(row.manifest.key), inventory, healing) for row in rows)
-    return Prepared(rendered=rendered, wanted={row.manifest.key: row for row in settled})
+    return Prepared(rendered=rendered, wanted={row.manifest.key: row for row in settled}, classes=classes)

@@ -17,6 +17,7 @@ from clusterops.capi.conditions import conditions_of
 from clusterops.capi.kinds import (
     ADDONS,
     CORE,
+    is_class,
     is_cluster,
     is_control_plane,
     is_definition,
@@ -38,6 +39,7 @@ from clusterops.plan.annotations import never_pruned
 from clusterops.plan.decide import BLOCKING, Situation, hold, is_ours, is_topology_owned, other_target, refuse
 from clusterops.plan.generations import IN_USE, in_use
 from clusterops.plan.keys import key_for, refused_for_key
+from clusterops.plan.lineage import are_generations
 from clusterops.plan.users import users_beyond
 
 _PRUNABLE: Final = frozenset(
@@ -51,6 +53,7 @@ STAYS: Final = frozenset(
     {
         "cluster-gone",
         "clones-unknown",
+        "goes-after-class",
         IN_USE,
         "kept-by-annotation",
         "moved-to-another-target",
@@ -241,7 +244,7 @@ def _used(found: LiveObject, situation: Situation, going: set[ObjectKey]) -> Pro
         return refuse("prune-not-allowed", key, f"a {key.kind} is not pruned in this release", _by_hand(key))
     if user is not None:
         return _still_referenced(key, user, situation)
-    if key.kind == "ClusterClass":
+    if is_class(key):
         return _class_in_use(found, situation)
     return _template_in_use(key, situation, going) if is_template(key) else None
 
@@ -311,12 +314,26 @@ def _credential(found: LiveObject, situation: Situation, user: ObjectKey | None)
 
 
 def _class_in_use(found: LiveObject, situation: Situation) -> Problem | None:
-    if is_shared(situation.target):
+    successor = _successor(found.key, situation)
+    if successor is not None and situation.live.found(successor) is None:
+        return hold(IN_USE, found.key, f"stays until {successor.label} is there")
+    if successor is None and is_shared(situation.target):
         return refuse("prune-not-allowed", found.key, "is shared: other targets may refer to it", _by_hand(found.key))
     beyond = users_beyond(found.key, situation.neighbours, ours=situation.inventory.keys)
     if isinstance(beyond, Problem):
         return hold("users-unknown", found.key, "stays, as nobody can say who else refers to it", beyond.text)
-    return hold("still-referenced", found.key, f"{beyond.label} still refers to it") if beyond else None
+    if beyond is None:
+        return None
+    if successor is not None:
+        return hold(IN_USE, found.key, f"stays until {beyond.label} has moved on")
+    return hold("still-referenced", found.key, f"{beyond.label} still refers to it")
+
+
+def _successor(key: ObjectKey, situation: Situation) -> ObjectKey | None:
+    """The generation of a class of a shared target that git wants instead; None for a class that git dropped."""
+    if not (is_class(key) and is_shared(situation.target)):
+        return None
+    return next((other for other in sorted(situation.desired) if are_generations(key, other)), None)
 
 
 def _still_referenced(key: ObjectKey, user: ObjectKey, situation: Situation) -> Problem:
@@ -324,6 +341,10 @@ def _still_referenced(key: ObjectKey, user: ObjectKey, situation: Situation) -> 
     if user not in situation.desired and there is not None and there.deleting:
         return hold("goes-later", key, f"goes after {user.label}, which is being deleted")
     wanted = situation.desired.get(user)
+    if is_template(key) and _successor(user, situation) is not None and wanted is None:
+        return hold("goes-after-class", key, f"goes after {user.label}")
+    if _successor(key, situation) is not None:
+        return hold(IN_USE, key, f"stays until {user.label} has moved on")
     if is_template(key) and wanted is not None and not any(names(each, key) for each in references(wanted.body)):
         return hold(IN_USE, key, f"stays until {user.label} has moved on")
     return hold("still-referenced", key, f"{user.label} still refers to it")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from clusterops.capi.deletion import is_control_plane_machine
-from clusterops.capi.kinds import CORE, is_cluster, is_identity, of_cluster
+from clusterops.capi.kinds import CORE, is_class, is_cluster, is_identity, of_cluster
 from clusterops.capi.references import names, references
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
@@ -26,9 +26,9 @@ def queries(
     asked: set[Query] = set()
     if any(isinstance(live.objects.get(key), Absent) for key in dropped if is_cluster(key)):
         for key in dropped:
-            if live.found(key) is not None and (key.is_secret or is_identity(key) or _is_class(key)):
+            if live.found(key) is not None and (key.is_secret or is_identity(key) or is_class(key)):
                 asked.update(_of_users(key, neighbours))
-    elif any(_is_class(key) and live.found(key) is not None for key in dropped):
+    elif any(is_class(key) and live.found(key) is not None for key in dropped):
         asked.add(_clusters(None))
     for key in dropped:
         found = live.found(key)
@@ -92,8 +92,8 @@ def _infrastructure_queries(cluster: ObjectKey, neighbours: Neighbours) -> froze
 
 
 def _of_users(key: ObjectKey, neighbours: Neighbours) -> frozenset[Query]:
-    clusters = _clusters(None if _is_class(key) else key.namespace)
-    if _is_class(key) or clusters not in neighbours:
+    clusters = _clusters(None if is_class(key) else key.namespace)
+    if is_class(key) or clusters not in neighbours:
         return frozenset({clusters})
     answer = neighbours[clusters]
     found = () if isinstance(answer, Problem) else answer
@@ -111,7 +111,3 @@ def _reference(body: Mapping[str, Any]) -> tuple[str, str] | None:
     raw = (body.get("spec") or {}).get("infrastructureRef") or {}
     group = raw.get("apiGroup") or str(raw.get("apiVersion") or "").rpartition("/")[0]
     return (str(group), str(raw["kind"])) if group and raw.get("kind") else None
-
-
-def _is_class(key: ObjectKey) -> bool:
-    return key.group == CORE and key.kind == "ClusterClass"

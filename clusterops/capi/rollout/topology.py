@@ -75,6 +75,16 @@ def class_key(cluster: Body) -> ObjectKey | None:
     return ObjectKey(group=CORE, kind="ClusterClass", namespace=home or None, name=str(name)) if name else None
 
 
+def with_class(cluster: Body, name: str) -> dict[str, Any]:
+    """The Cluster with another class of the same namespace, in the spelling that it has; shares what stays."""
+    spec, topology = cluster["spec"], cluster["spec"]["topology"]
+    if at(topology, "classRef", "name"):
+        moved = {**topology, "classRef": {**topology["classRef"], "name": name}}
+    else:
+        moved = {**topology, "class": name}
+    return {**cluster, "spec": {**spec, "topology": moved}}
+
+
 def class_templates(cluster_class: Body) -> Iterator[Named]:
     """Every template that a class refers to."""
     spec = cluster_class.get("spec") or {}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from clusterops.capi.kinds import CORE, is_cluster, is_template
+from clusterops.capi.kinds import CORE, is_class, is_cluster, is_template
 from clusterops.capi.rollout.difference import Body, at
 from clusterops.capi.rollout.spelling import Named, named
 from clusterops.capi.rollout.topology import class_key, class_templates, has_topology
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet
+from clusterops.model.manifest import Manifest
 from clusterops.model.neighbours import Neighbours, Query
 from clusterops.model.problem import Problem
 from clusterops.plan.impact.around import KUBEADM_CONFIG, MACHINE, MACHINE_SET, cluster_query, fleet_query
@@ -26,13 +27,14 @@ _ONE_BY_ONE: Final = 3
 class Reach:
     """What is known of classes and clusters. ``after`` gives an object of the target as it will be, None if it is not.
 
-    ``changed`` are the keys that an apply would change.
+    ``changed`` are the keys that an apply would change, ``coming`` what other targets bring before that.
     """
 
     changed: frozenset[ObjectKey]
     live: LiveSet
     neighbours: Neighbours
     after: Callable[[ObjectKey], Body | None]
+    coming: Mapping[ObjectKey, Manifest] = field(default_factory=dict)
 
     def clusters(self) -> Mapping[ObjectKey, LiveObject]:
         """The live Clusters with a topology whose generated objects may change, by key."""
@@ -61,7 +63,17 @@ class Reach:
         return next((one.body for one in self.known_classes() if one.key == key), None)
 
     def class_after(self, key: ObjectKey | None) -> Body | None:
-        return (self.after(key) if key else None) or self.class_before(key)
+        if key is None:
+            return None
+        known = self.after(key) or self.class_before(key)
+        return known or (self.coming[key].body if key in self.coming else None)
+
+    def templates_after(self, home: str | None, templates: Mapping[Named, Body]) -> dict[Named, Body]:
+        """Live ones as they will be, and those that come."""
+        arriving = {key: one.body for key, one in self.coming.items() if is_template(key)}
+        changed = {key: body for key in self.changed if (body := self.after(key)) is not None}
+        here = {key: body for key, body in {**arriving, **changed}.items() if key.namespace == home}
+        return {**templates, **{(key.group, key.kind, key.name): body for key, body in here.items()}}
 
     def templates(self, home: str | None, kinds: Iterable[tuple[str, str]]) -> dict[Named, Body]:
         """The live templates of some kinds in a namespace."""
@@ -75,10 +87,6 @@ class Reach:
     def _topology(self, key: ObjectKey) -> LiveObject | None:
         there = self.live.found(key)
         return there if there is not None and has_topology(there.body) and self.after(key) is not None else None
-
-
-def is_class(key: ObjectKey) -> bool:
-    return key.group == CORE and key.kind == "ClusterClass"
 
 
 def topology_queries(reach: Reach) -> Iterator[Query]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from clusterops.capi.kinds import is_cluster, is_control_plane, is_pool
 from clusterops.capi.rollout.spelling import is_paused
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet
+from clusterops.model.manifest import Manifest
 from clusterops.model.neighbours import Neighbours, Query
 from clusterops.plan.impact.around import KUBEADM_CONFIG, MACHINE, MACHINE_SET, cluster_query, home_of, made_from
 from clusterops.plan.impact.classes import Reach, topology_queries
@@ -16,11 +18,16 @@ from clusterops.plan.wanted import Wanted
 
 
 def queries(
-    changed: Iterable[ObjectKey], wanted: Mapping[ObjectKey, Wanted], live: LiveSet, neighbours: Neighbours
+    changed: Iterable[ObjectKey],
+    wanted: Mapping[ObjectKey, Wanted],
+    live: LiveSet,
+    neighbours: Neighbours,
+    coming: Mapping[ObjectKey, Manifest] = MappingProxyType({}),
 ) -> frozenset[Query]:
     """The lists that ``impacts`` looks at, given what is known; ask again with the answers until it is empty.
 
-    ``changed`` are the keys that an apply would change, and those that git no longer has.
+    ``changed`` are the keys that an apply would change, and those that git no longer has; ``coming`` is as for
+    ``impacts``.
     """
     asked: set[Query] = set()
     keys = tuple(changed)
@@ -29,6 +36,7 @@ def queries(
         live=live,
         neighbours=neighbours,
         after=lambda key: wanted[key].manifest.body if key in wanted else None,
+        coming=coming,
     )
     asked.update(topology_queries(reach))
     for key in keys:

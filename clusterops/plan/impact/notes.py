@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from clusterops.capi.kinds import is_cluster, is_control_plane, is_infrastructure, is_pool, is_template
+from clusterops.capi.kinds import is_class, is_cluster, is_control_plane, is_infrastructure, is_pool, is_template
 from clusterops.model.impact import ImpactClass, PoolImpact
 from clusterops.model.key import ObjectKey
 from clusterops.model.plan import Action, Change
-from clusterops.plan.impact.classes import is_class
 
 _ROLLS: Final = frozenset({ImpactClass.ROLLING, ImpactClass.UNKNOWN, ImpactClass.DELETE})
 

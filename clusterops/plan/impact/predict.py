@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Final
 
-from clusterops.capi.kinds import CORE, is_cluster, is_control_plane, is_pool, is_template
+from clusterops.capi.kinds import CORE, is_class, is_cluster, is_control_plane, is_pool, is_template
 from clusterops.capi.rollout.difference import Body, at
 from clusterops.capi.rollout.spelling import is_paused, replicas_of
 from clusterops.capi.rollout.topology import has_topology
 from clusterops.model.impact import Impact, ImpactClass, PoolImpact
 from clusterops.model.key import ObjectKey, group_of
 from clusterops.model.live import LiveObject, LiveSet
+from clusterops.model.manifest import Manifest
 from clusterops.model.neighbours import Neighbours, Query
 from clusterops.model.plan import MISSING, Action, Change
-from clusterops.model.pointer import unescape
 from clusterops.model.problem import Problem
 from clusterops.plan.impact.around import MACHINE, Around, home_of
-from clusterops.plan.impact.classes import ALL_CLUSTERS, Reach, class_keys, is_class
+from clusterops.plan.impact.classes import ALL_CLUSTERS, Reach, class_keys
 from clusterops.plan.impact.lists import owners_in
 from clusterops.plan.impact.notes import notes
-from clusterops.plan.impact.owners import impact_of_owner, overlaid, owner_of, pool_name, role_of
+from clusterops.plan.impact.overlay import overlaid_with
+from clusterops.plan.impact.owners import impact_of_owner, owner_of, pool_name, role_of
 from clusterops.plan.impact.topologies import Topology, impact_of_topology, pools_of_new
 from clusterops.plan.wanted import Wanted
 
@@ -37,6 +39,7 @@ class Outlook:
     live: LiveSet
     around: Around
     after: Mapping[ObjectKey, Body]
+    coming: Mapping[ObjectKey, Manifest]
 
     @property
     def reach(self) -> Reach:
@@ -44,7 +47,13 @@ class Outlook:
             known = self.wanted.get(key)
             return self.after.get(key) or (known.manifest.body if known else None)
 
-        return Reach(changed=frozenset(self.after), live=self.live, neighbours=self.around.neighbours, after=after)
+        return Reach(
+            changed=frozenset(self.after),
+            live=self.live,
+            neighbours=self.around.neighbours,
+            after=after,
+            coming=self.coming,
+        )
 
     @property
     def clusters(self) -> tuple[Body, ...]:
@@ -60,11 +69,14 @@ def impacts(
     live: LiveSet,
     neighbours: Neighbours,
     predictions: Mapping[ObjectKey, LiveObject | Problem],
+    *,
+    coming: Mapping[ObjectKey, Manifest] = MappingProxyType({}),
 ) -> Mapping[ObjectKey, Impact]:
     """By the key of the change. What cannot be predicted is UNKNOWN with a note, never none.
 
     A change that is held or refused writes nothing and is BLOCKED; only the deletion of a Cluster or pool still
-    tells which Machines it is about. Each pool stands in one change alone. O(changes + machines).
+    tells which Machines it is about. Each pool stands in one change alone. ``coming`` are classes and templates of
+    other targets that will be there before. O(changes + machines).
     """
     rows = tuple(changes)
     outlook = Outlook(
@@ -73,6 +85,7 @@ def impacts(
         live=live,
         around=Around(neighbours),
         after={row.key: _after(row, predictions.get(row.key)) for row in rows if row.writes and row.desired},
+        coming=coming,
     )
     of_topologies = _by_change(outlook)
     return {row.key: _impact(row, outlook, of_topologies.get(row.key, ())) for row in rows}
@@ -105,21 +118,8 @@ def _after(change: Change, predicted: LiveObject | Problem | None) -> Body:
         return change.desired.body
     if isinstance(predicted, LiveObject):
         return predicted.body
-    merged: Body = overlaid(change.live.body, change.desired.body)
-    for field in change.fields:
-        if field.after is MISSING:
-            merged = _without(merged, field.pointer.split("/")[1:])
+    merged: Body = overlaid_with(change.live.body, change.desired.body, change.fields)
     return merged
-
-
-def _without(body: Any, path: list[str]) -> Any:
-    """Items of lists stay: what an apply leaves of them is not known without a dry run."""
-    field = unescape(path[0]) if path else ""
-    if not isinstance(body, Mapping) or field not in body:
-        return body
-    if len(path) == 1:
-        return {name: value for name, value in body.items() if name != field}
-    return {**body, field: _without(body[field], path[1:])}
 
 
 def _impact(change: Change, outlook: Outlook, of_topologies: Sequence[PoolImpact]) -> Impact:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -118,17 +118,8 @@ def _blueprint(topology: Topology, cluster: Body, class_of: Any, *, changed: boo
     return Blueprint(
         cluster=cluster,
         cluster_class=cluster_class,
-        templates=_as_they_will_be(templates, topology.reach, key.namespace) if changed else templates,
+        templates=topology.reach.templates_after(key.namespace, templates) if changed else templates,
     )
-
-
-def _as_they_will_be(templates: Mapping[Named, Body], reach: Reach, home: str | None) -> dict[Named, Body]:
-    changed = {
-        (key.group, key.kind, key.name): body
-        for key in reach.changed
-        if key.namespace == home and (body := reach.after(key)) is not None
-    }
-    return {**templates, **changed}
 
 
 def _names(topology: Topology) -> Iterator[tuple[str, str]]:

@@ -49,8 +49,6 @@ UNCHECKED_CLASS: Final = "unsafe.topology.cluster.x-k8s.io/disable-update-class-
 
 def fixed_field(view: View, row: Change) -> Problem | None:
     """``field-immutable``: the first field that may not change as this row would change it."""
-    if row.live is None:
-        return None
     for path, before, after, hint in _changes(view, row):
         message = f"refused: {path} cannot change after creation ({_shown(before)} -> {_shown(after)})"
         return refuse("field-immutable", row.key, message, hint)
@@ -59,11 +57,13 @@ def fixed_field(view: View, row: Change) -> Problem | None:
 
 def _changes(view: View, row: Change) -> Iterator[tuple[str, Any, Any, str]]:
     kind = (row.key.group, row.key.kind)
+    if kind == (CORE, "ClusterClass"):
+        yield from _of_class(view, row)
+    if row.live is None:
+        return
     yield from _plain(row, _FIXED.get(kind, {}))
     if kind == (CORE, "Cluster"):
         yield from _of_cluster(view, row)
-    if kind == (CORE, "ClusterClass"):
-        yield from _of_class(row)
     if kind == (CONTROL_PLANE, "KubeadmControlPlane"):
         yield from fixed_fields(row)
 
@@ -117,9 +117,11 @@ def _rebased(view: View, row: Change) -> Iterator[tuple[str, Any, Any, str]]:
         yield "/spec/topology/classRef/name", old.name, new.name, f"{hint}; take a class with the same kinds"
 
 
-def _of_class(row: Change) -> Iterator[tuple[str, Any, Any, str]]:
-    assert row.live is not None
-    changed = changed_kind(row.live.body, body_of(row))
+def _of_class(view: View, row: Change) -> Iterator[tuple[str, Any, Any, str]]:
+    """Against the live one, or the generation that it follows."""
+    left = view.wanted[row.key].instead_of if row.key in view.wanted else None
+    before = view.before(row.key) or (view.before(left) if left is not None else None)
+    changed = changed_kind(before, body_of(row))
     if changed is not None:
         hint = "Clusters are built on this kind: make a class of another name for the other one"
         yield changed.pointer, changed.before, changed.after, hint
