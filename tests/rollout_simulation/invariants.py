@@ -41,7 +41,7 @@ class Ledger:
 
     def changed(self, name: str) -> None:
         """Counts a cluster anew, and checks that what pace let go keeps within the machines of its lane."""
-        lane, machines, record = self.world.lane(name), self.world.machines[name], self.world.records[name]
+        lane, machines, record = self.world.lanes[name], self.world.machines[name], self.world.records[name]
         moving = self.world.moving(name)
         self.machines[lane] += (moving.machines if moving else 0) - self._known.get(name, 0)
         self._known[name] = moving.machines if moving else 0
@@ -90,7 +90,7 @@ class Ledger:
             self._check_room(name, site.timeline.at_once if reach is Reach.ROLLS else 0)
 
     def _check_room(self, name: str, at_once: int) -> None:
-        lane, pace = self.world.lane(name), self.pace(name)
+        lane, pace = self.world.lanes[name], self.pace(name)
         machines = self.machines[lane] - self._known.get(name, 0) + max(at_once, self._known.get(name, 0))
         if at_once > 0 and machines > max(pace.max_machines_in_flight, self.machines[lane]):
             raise Violation(f"{name} begins, {machines} of {pace.max_machines_in_flight} machines in lane {lane!r}")
@@ -104,11 +104,11 @@ def check_stages(world: World, ledger: Ledger, members: Iterable[Member], go: Se
     begin = set(go)
     groups: defaultdict[tuple[str, str], list[Member]] = defaultdict(list)
     for one in members:
-        if one.reach in _ROLLING:
-            groups[one.revision, world.lane(one.target)].append(one)
+        if one.paced:
+            groups[one.revision, world.lanes[one.target]].append(one)
     for group in groups.values():
         beginners = [one for one in group if one.target in begin]
-        if beginners and world.touched(beginners[0].revision) > 1:
+        if beginners and world.touched[beginners[0].revision] > 1:
             _check_group(world, ledger, group, beginners)
 
 
@@ -119,7 +119,7 @@ def _check_group(world: World, ledger: Ledger, group: Sequence[Member], beginner
     if least != most:
         raise Violation(f"{beginners[0].target} and {beginners[-1].target} begin together, and are of two stages")
     for one in group:
-        if ranks[one.target] < least and one.standing not in _OVER:
+        if ranks[one.target] < least and (one.standing is Standing.WAITS or one.standing is Standing.BEGUN):
             raise Violation(f"{beginners[0].target} begins before {one.target} ({one.standing})")
         if ranks[one.target] < least and one.reach is Reach.ROLLS and one.standing is Standing.SETTLED:
             assert one.since is not None

@@ -82,7 +82,7 @@ class Memory:
             halted=halts,
             resumed=[Resumed(revision=revision, at=at) for revision, at in world.resumed.items()],
             settled=settled,
-            touched={revision: world.touched(revision) for revision in self.members},
+            touched=world.touched,
         )
 
 
@@ -226,7 +226,7 @@ class Simulation:
 
     def _begin(self, name: str) -> None:
         revision = self.world.newest[name]
-        alone = self.world.touched(revision) <= 1
+        alone = self.world.touched[revision] <= 1
         self.ledger.check_begin(name, revision, alone=alone)
         self._counts["begun"] += 1
         (self.ledger.alone.add if alone else self.ledger.alone.discard)(name)

@@ -56,10 +56,16 @@ class World:
     halted: dict[str, Halt] = field(default_factory=dict)
     resumed: dict[str, datetime] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
+    touched: dict[str, int] = field(default_factory=dict)
+    """Clusters that were there and that git says each commit changes."""
+    lanes: dict[str, str] = field(default_factory=dict)
+    """Of every target."""
 
     def __post_init__(self) -> None:
         self.records = {name: Record() for name in self.story.sites}
         self.machines = {name: Machines() for name in self.story.sites}
+        policy, sites = self.story.policy, self.story.sites
+        self.lanes = {name: policy.lane(site.region, site.cloud)[0] for name, site in sites.items()}
 
     @property
     def at(self) -> datetime:
@@ -69,22 +75,15 @@ class World:
         revision = f"main@{len(self.edits):07}"
         self.edits[revision] = edits
         self.newest |= dict.fromkeys(edits, revision)
+        reaches = [self.reach(name, revision) for name in edits]
+        self.touched[revision] = sum(reach is Reach.IN_PLACE or reach is Reach.ROLLS for reach in reaches)
         return revision
 
     def site(self, name: str) -> Site:
         return self.story.sites[name]
 
-    def lane(self, name: str) -> str:
-        site = self.site(name)
-        return self.story.policy.lane(site.region, site.cloud)[0]
-
     def exists(self, name: str) -> bool:
         return self.site(name).at_first or bool(self.records[name].revision)
-
-    def touched(self, revision: str) -> int:
-        """Clusters that are there and that git says the commit changes."""
-        created = Reach.CREATES
-        return sum(self.reach(name, revision) not in {created, Reach.NOTHING} for name in self.edits[revision])
 
     def reach(self, name: str, revision: str) -> Reach:
         record = self.records[name]

@@ -17,6 +17,9 @@ from clusterops.plan.rollout.halts import Halting
 from clusterops.plan.rollout.lanes import Lane, Street
 from clusterops.plan.rollout.stages import Stage, by_lane, stages, steps_of
 
+_WAITS, _BEGUN, _SETTLED = Standing.WAITS, Standing.BEGUN, Standing.SETTLED
+_FAILED, _OUT, _ROLLS = Standing.FAILED, Standing.OUT, Reach.ROLLS
+# Asked for of each of thousands of members: Python finds a member of an Enum class slowly, and hashes it slowly.
 _Recorded = TypeVar("_Recorded", Halt, Resumed)
 _Schedule = tuple[int, ...]
 """The windows of a target by identity: targets of one commit share them."""
@@ -63,7 +66,7 @@ def decide(
         limit=policy.halt_after_failures,
         recorded=_several(halted),
         resumed={one.revision: one.at for one in sorted(_several(resumed), key=attrgetter("at"))},
-        settled={**(settled or {}), **_settled(everyone)},
+        settled={**(settled or {}), **(_settled(everyone) if halted else {})},
     )
     hours = _Hours(now)
     told = [
@@ -134,9 +137,12 @@ class _Rollout:
     def advance(self, street: Street) -> Progress:
         halt = self.halting.of(self.revision, self.members)
         stop = _halted(halt) if halt is not None else None
-        paced = [one for one in self.members if one.paced]
+        paced: list[Member] = []
+        unpaced: list[Member] = []
+        for one in self.members:
+            (paced if one.paced else unpaced).append(one)
         alone = max(len(paced), self.touched) <= 1
-        self._begin_unpaced([one for one in self.members if alone or not one.paced], stop, street)
+        self._begin_unpaced([*paced, *unpaced] if alone else unpaced, stop, street)
         if not alone:
             for members in by_lane(paced, self.policy).values():
                 self._advance_lane(members, stop, street)
@@ -146,7 +152,7 @@ class _Rollout:
         members.sort(key=attrgetter("target"))
         self._order.append(members)
         for one in members:
-            if one.standing is not Standing.WAITS:
+            if one.standing is not _WAITS:
                 continue
             hold = (stop or self.hours.closed(one.windows)) if one.reach is not Reach.NOTHING else None
             if hold is None:
@@ -159,14 +165,13 @@ class _Rollout:
         staged = stages(members, lane.pace, self.policy.rings)
         self.steps = max(self.steps, steps_of(staged, lane.pace))
         marks = [self._mark(stage, lane.pace) for stage in staged]
-        for place, stage in enumerate(staged):
-            self._note_order(place, stage)
-            waiting = [one for one in stage.members if one.standing is Standing.WAITS]
-            gate = (stop or self._gate(place, marks)) if waiting else None
-            if gate is not None:
-                self.held |= dict.fromkeys((one.target for one in waiting), gate)
+        for place, mark in enumerate(marks):
+            self._note_order(place, mark.stage)
+            gate = (stop or self._gate(place, marks)) if mark.waiting else None
+            if gate is None:
+                self._begin(mark.waiting, lane, street)
             else:
-                self._begin(waiting, lane, street)
+                self.held |= dict.fromkeys((one.target for one in mark.waiting), gate)
 
     def _begin(self, waiting: Iterable[Member], lane: Lane, street: Street) -> None:
         for one in waiting:
@@ -177,20 +182,21 @@ class _Rollout:
                 self.held[one.target] = hold
 
     def _mark(self, stage: Stage, pace: Pace) -> _Mark:
-        soak = timedelta(seconds=pace.soak_s)
-        ends = (one.since for one in stage.members if one.reach is Reach.ROLLS and self._soaks(one))
-        last = max((end for end in ends if end is not None), default=None)
-        return _Mark(
-            stage=stage,
-            waiting=tuple(one.target for one in stage.members if one.standing is Standing.WAITS),
-            begun=tuple(one.target for one in stage.members if one.standing is Standing.BEGUN),
-            soaked_at=last + soak if last is not None else None,
-        )
+        mark = _Mark(stage)
+        ends: list[datetime] = []
+        for one in stage.members:
+            if one.standing is _WAITS:
+                mark.waiting.append(one)
+            elif one.standing is _BEGUN:
+                mark.begun.append(one)
+            elif one.since is not None and one.reach is _ROLLS and self._soaks(one):
+                ends.append(one.since)
+        if ends:
+            mark.soaked_at = max(ends) + timedelta(seconds=pace.soak_s)
+        return mark
 
     def _soaks(self, one: Member) -> bool:
-        if one.standing is Standing.FAILED:
-            return not self.halting.forgiven(one)
-        return one.standing is Standing.SETTLED
+        return one.standing is _SETTLED or (one.standing is _FAILED and not self.halting.forgiven(one))
 
     def _gate(self, place: int, marks: Sequence[_Mark]) -> Hold | None:
         """What a stage waits for: nothing is left before it, and what has begun elsewhere has settled and soaked."""
@@ -198,7 +204,7 @@ class _Rollout:
             open_ = (*mark.begun, *mark.waiting) if other < place else mark.begun if other > place else ()
             if open_:
                 more = f" and {len(open_) - 1} more" if len(open_) > 1 else ""
-                return Hold(wait=mark.stage.wait, message=f"waits for {mark.stage.name}: {open_[0]}{more}")
+                return Hold(wait=mark.stage.wait, message=f"waits for {mark.stage.name}: {open_[0].target}{more}")
         soaking = [mark for other, mark in enumerate(marks) if other != place and mark.soaks_at(self.hours.now)]
         return self._soak(max(soaking, key=lambda mark: mark.soaked_at or self.hours.now)) if soaking else None
 
@@ -214,32 +220,40 @@ class _Rollout:
         self._order[place + 1].extend(stage.members)
 
     def _progress(self, halt: Halt | None) -> Progress:
-        found: dict[Standing, list[str]] = {standing: [] for standing in Standing}
+        done: list[str] = []
+        in_flight: list[str] = []
+        failed: list[str] = []
+        out: list[str] = []
         for one in chain.from_iterable(self._order):
-            begins = one.standing is Standing.WAITS and one.target not in self.held
-            found[Standing.BEGUN if begins else one.standing].append(one.target)
-        ahead = bool(found[Standing.BEGUN] or self.held)
+            if one.standing is _SETTLED:
+                done.append(one.target)
+            elif one.standing is _BEGUN or (one.standing is _WAITS and one.target not in self.held):
+                in_flight.append(one.target)
+            elif one.standing is _FAILED:
+                failed.append(one.target)
+            elif one.standing is _OUT:
+                out.append(one.target)
         return Progress(
             revision=self.revision,
-            done=tuple(found[Standing.SETTLED]),
-            in_flight=tuple(found[Standing.BEGUN]),
-            failed=tuple(found[Standing.FAILED]),
-            out=tuple(found[Standing.OUT]),
+            done=tuple(done),
+            in_flight=tuple(in_flight),
+            failed=tuple(failed),
+            out=tuple(out),
             held=self.held,
             soaking_until=self.soaking_until,
             halt=halt,
-            steps=max(self.steps, int(ahead)),
+            steps=max(self.steps, int(bool(in_flight or self.held))),
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Mark:
-    """How far a stage is: targets that wait and that are on their way, and when what is over has soaked."""
+    """How far a stage is: who waits and who is on its way, and when what is over has soaked."""
 
     stage: Stage
-    waiting: tuple[str, ...]
-    begun: tuple[str, ...]
-    soaked_at: datetime | None
+    waiting: list[Member] = field(default_factory=list)
+    begun: list[Member] = field(default_factory=list)
+    soaked_at: datetime | None = None
 
     def soaks_at(self, now: datetime) -> bool:
         return self.soaked_at is not None and self.soaked_at > now

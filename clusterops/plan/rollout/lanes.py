@@ -87,10 +87,11 @@ class Street:
         street = cls(policy)
         for each in moving.values():
             street.lane(each.region, each.cloud).move(each.target, each.machines)
+        waits, begun = Standing.WAITS, Standing.BEGUN
         for one in members:
-            if one.standing is Standing.BEGUN:
+            if one.standing is begun:
                 street._enter(one)
-            elif one.disturbed and one.standing is Standing.WAITS and one.target in moving:
+            elif one.disturbed and one.standing is waits and one.target in moving:
                 street.lane(one.region, one.cloud).clusters.add(one.target)
         return street
 

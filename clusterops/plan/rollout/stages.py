@@ -13,7 +13,7 @@ from clusterops.model.rollout import Member, Reach, Standing, Wait
 
 RING_LABEL: Final = "ring"
 _OTHERS: Final = "*"
-_AHEAD: Final = frozenset({Standing.WAITS, Standing.BEGUN})
+_WAITS, _BEGUN, _OUT = Standing.WAITS, Standing.BEGUN, Standing.OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def stages(members: Iterable[Member], pace: Pace, rings: Sequence[str]) -> tuple
 
 
 def _canaries(ordered: Sequence[Member], pace: Pace) -> set[str]:
-    here = [one for one in ordered if one.standing is not Standing.OUT]
+    here = [one for one in ordered if one.standing is not _OUT]
     wanted = pace.canaries.items()
     first = {one.target for one in here if wanted <= one.labels.items()} if wanted else set()
     return (first or _first_of_regions(here)) | {one.target for one in here if one.disturbed}
@@ -72,7 +72,7 @@ def _first_of_regions(ordered: Iterable[Member]) -> set[str]:
     first: dict[str, Member] = {}
     for one in ordered:
         known = first.get(one.region)
-        if known is None or (known.standing is Standing.WAITS and one.standing is not Standing.WAITS):
+        if known is None or (known.standing is _WAITS and one.standing is not _WAITS):
             first[one.region] = one
     return {one.target for one in first.values()}
 
@@ -84,7 +84,7 @@ def steps(members: Iterable[Member], policy: RolloutPolicy) -> int:
     maxMachinesInFlight machines. One that alone moves more is a step by itself. What is not paced goes with the first.
     """
     taking_part = [one for one in members if one.standing is not Standing.OUT]
-    ahead = any(one.standing in _AHEAD and one.reach is not Reach.NOTHING for one in taking_part)
+    ahead = any(_is_ahead(one) and one.reach is not Reach.NOTHING for one in taking_part)
     paced = [one for one in taking_part if one.paced]
     if len(paced) <= 1:
         return int(ahead)
@@ -94,7 +94,11 @@ def steps(members: Iterable[Member], policy: RolloutPolicy) -> int:
 
 def steps_of(staged: Iterable[Stage], pace: Pace) -> int:
     """Of one lane."""
-    return sum(_batches([one.at_once for one in stage.members if one.standing in _AHEAD], pace) for stage in staged)
+    return sum(_batches([one.at_once for one in stage.members if _is_ahead(one)], pace) for stage in staged)
+
+
+def _is_ahead(one: Member) -> bool:
+    return one.standing is _WAITS or one.standing is _BEGUN
 
 
 def _batches(sizes: Iterable[int], pace: Pace) -> int:
