@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from clusterops.sandbox import Sandbox
-from tests.doors.flaky_api import FlakyApi, Seen
+from tests.doors.flaky_api import FlakyApi, Seen, listening
 
 How = Literal["cut", "cut in a chunk", "end", "silence", "expire"]
 HOWS: Final[tuple[How, ...]] = ("cut", "cut in a chunk", "end", "silence", "expire")
@@ -148,13 +148,5 @@ async def _chunks(pipe: asyncio.StreamReader) -> AsyncGenerator[bytes, None]:
         yield data
 
 
-@asynccontextmanager
-async def cutting_api(sandbox: Sandbox) -> AsyncIterator[CuttingApi]:
-    proxy = CuttingApi(sandbox)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, limit=2**20)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
-        yield proxy
-    finally:
-        server.close()
-        await proxy.close()
+def cutting_api(sandbox: Sandbox) -> AbstractAsyncContextManager[CuttingApi]:
+    return listening(CuttingApi(sandbox))

@@ -7,9 +7,10 @@ import json
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from clusterops.sandbox import Sandbox
@@ -110,6 +111,10 @@ class FlakyApi:
         for writer in tuple(self._open):
             writer.transport.abort()
 
+    async def close(self) -> None:
+        self.cut_all()
+        await asyncio.sleep(0)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         try:
@@ -163,14 +168,20 @@ def _reply_bytes(reply: Reply) -> bytes:
     return "\r\n".join(lines).encode("latin-1") + reply.body
 
 
+P = TypeVar("P", bound=FlakyApi)
+
+
+def flaky_api(sandbox: Sandbox) -> AbstractAsyncContextManager[FlakyApi]:
+    return listening(FlakyApi(sandbox))
+
+
 @asynccontextmanager
-async def flaky_api(sandbox: Sandbox) -> AsyncIterator[FlakyApi]:
-    proxy = FlakyApi(sandbox)
+async def listening(proxy: P) -> AsyncIterator[P]:
+    """On a free port of loopback."""
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, limit=2**20)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
         server.close()
-        proxy.cut_all()
-        await asyncio.sleep(0)
+        await proxy.close()

@@ -69,6 +69,7 @@ class Deleting:
             self.sandbox.kubeconfig,
             self.home / f"daemon-{self.region}",
             environment=settings,
+            after_kill=lambda: self.api.forget(self.region),
         )
 
     @property

@@ -17,7 +17,7 @@ from tests.system.plain_fleet import claim, config, http, staged
 pytestmark = [pytest.mark.apiserver, pytest.mark.tools]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def holder(background: Background, toolchain_settings: ToolchainSettings, tools: dict[str, Path]) -> Iterator[Held]:
     paths = background.run(ensure(tools_for("crds"), toolchain_settings, Silent()))
     with folder("outage") as home:
