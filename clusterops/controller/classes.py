@@ -14,11 +14,12 @@ from clusterops.capi.kinds import is_class
 from clusterops.capi.tools import TARGET_ANNOTATION
 from clusterops.controller.work import Doors, Work
 from clusterops.errors import ClusterOpsError
-from clusterops.model.fleet import Mode, is_shared
+from clusterops.model.fleet import Mode, Target, is_shared
 from clusterops.model.inventory import Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveSet
 from clusterops.model.manifest import Manifest, RenderedSet, empty_set
+from clusterops.model.revision import Snapshot
 from clusterops.plan import versions_to_read
 from clusterops.plan.classes import NO_CLASSES, Classes, Shared, classes_named, concerns_classes
 from clusterops.plan.fields import sendable
@@ -41,9 +42,13 @@ async def shared_classes(
     left: set[ObjectKey] = set()
     for name in sorted(set(_renderers(named, doors, coming))):
         inventory = doors.records.inventory_of(name) or empty_inventory(name)
-        manifests = await _manifests(name, work, doors, coming)
+        target = work.targets.get(name)
+        manifests = _concerned(one for one in coming.values() if one.annotations.get(TARGET_ANNOTATION) == name)
+        comes = bool(manifests) and _comes(target, work)
+        if not manifests and target is not None:
+            manifests = await _rendered(target, work.snapshot, doors)
         if manifests:
-            shared.append(await _shared(manifests, inventory, doors.cluster, comes=_comes(name, work, coming)))
+            shared.append(await _shared(manifests, inventory, doors.cluster, comes=comes))
         else:
             left.update(key for key in inventory.entries if is_class(key))
     return Classes.of(shared, left)
@@ -61,26 +66,38 @@ def _renderers(named: Iterable[ObjectKey], doors: Doors, coming: Mapping[ObjectK
                 yield name
 
 
-async def _manifests(name: str, work: Work, doors: Doors, coming: Mapping[ObjectKey, Manifest]) -> tuple[Manifest, ...]:
-    """What the shared target says of classes; nothing when it cannot be rendered now."""
-    found = tuple(one for one in coming.values() if one.annotations.get(TARGET_ANNOTATION) == name)
-    target = work.targets.get(name)
-    if not found and target is not None and not target.problems:
-        try:
-            found = (await doors.renderer.render(work.snapshot, target)).manifests
-        except ClusterOpsError as error:
-            doors.logger.warning("classes not known", target=name, code=error.code, error=str(error))
-    return tuple(sendable(one) for one in found if concerns_classes(one.key))
+async def classes_of(target: Target, snapshot: Snapshot, doors: Doors) -> Classes:
+    """Those that a shared target renders itself; none when it cannot be rendered. Raises what reading raises."""
+    manifests = await _rendered(target, snapshot, doors)
+    if not any(is_class(one.key) for one in manifests):
+        return NO_CLASSES
+    inventory = doors.records.inventory_of(target.name) or empty_inventory(target.name)
+    return Classes.of([await _shared(manifests, inventory, doors.cluster)])
 
 
-def _comes(name: str, work: Work, coming: Mapping[ObjectKey, Manifest]) -> bool:
+async def _rendered(target: Target, snapshot: Snapshot, doors: Doors) -> tuple[Manifest, ...]:
+    """What a shared target says of classes; nothing when it cannot be rendered now."""
+    if target.problems:
+        return ()
+    try:
+        return _concerned((await doors.renderer.render(snapshot, target)).manifests)
+    except ClusterOpsError as error:
+        doors.logger.warning("classes not known", target=target.name, code=error.code, error=str(error))
+        return ()
+
+
+def _concerned(manifests: Iterable[Manifest]) -> tuple[Manifest, ...]:
+    return tuple(sendable(one) for one in manifests if concerns_classes(one.key))
+
+
+def _comes(target: Target | None, work: Work) -> bool:
     """Whether the commit applies it before this target; where nothing is applied, the plan tells what would be."""
-    target = work.targets.get(name)
-    applied = work.target.mode is Mode.OBSERVE or (target is not None and target.mode is Mode.APPLY)
-    return applied and any(one.annotations.get(TARGET_ANNOTATION) == name for one in coming.values())
+    return work.target.mode is Mode.OBSERVE or (target is not None and target.mode is Mode.APPLY)
 
 
-async def _shared(manifests: tuple[Manifest, ...], inventory: Inventory, cluster: Cluster, *, comes: bool) -> Shared:
+async def _shared(
+    manifests: tuple[Manifest, ...], inventory: Inventory, cluster: Cluster, *, comes: bool = False
+) -> Shared:
     owned = {key: entry for key, entry in inventory.entries.items() if concerns_classes(key)}
     known = replace(inventory, entries=owned)
     rendered = replace(empty_set(inventory.owner), manifests=manifests)

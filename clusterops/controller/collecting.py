@@ -1,4 +1,4 @@
-"""Old generations of templates, collected once the machines have moved on, without waiting for the next commit."""
+"""Old generations of templates and classes, collected once nobody needs them, without waiting for the next commit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from clusterops.apply import apply_plan
-from clusterops.capi.kinds import is_template
+from clusterops.capi.kinds import is_class, is_template
 from clusterops.controller.records import Record
 from clusterops.controller.work import Doors
 from clusterops.errors import ClusterOpsError
@@ -32,10 +32,10 @@ async def collect_generations(
     again: Callable[[], Awaitable[Plan]],
     interrupted: asyncio.Event,
 ) -> None:
-    """Prunes templates that ``plan`` left behind, and nothing else, as they become free; ``again`` plans anew.
+    """Prunes templates and classes that ``plan`` left behind, and nothing else, as they become free.
 
-    No request where the inventory holds no such template. What cannot be collected now is collected by a later pass:
-    it is logged and fails nothing.
+    ``again`` plans anew. No request where the inventory holds no such object. What cannot be collected now is
+    collected by a later pass: it is logged and fails nothing.
     """
     # A pass that changed nothing has emptied no MachineSet: it looks once.
     ends_s = doors.clock.boottime_s() + (PATIENCE_S if plan.writes else 0.0)
@@ -44,7 +44,8 @@ async def collect_generations(
         with doors.ticks.one_more():
             while _left(plan, record) and not interrupted.is_set():
                 plan = await again()
-                await _prune(plan, doors, record)
+                if await _prune(plan, doors, record):
+                    continue
                 if not _left(plan, record) or not _waits(plan) or doors.clock.boottime_s() >= ends_s:
                     return
                 # A newer commit does not wait for old templates.
@@ -56,10 +57,12 @@ async def collect_generations(
 
 def _left(plan: Plan, record: Record) -> list[ObjectKey]:
     wanted = {change.key for change in plan.changes if change.desired is not None}
-    return [key for key in record.inventory.keys if is_template(key) and key not in wanted]
+    return [key for key in record.inventory.keys if _has_generations(key) and key not in wanted]
 
 
-async def _prune(plan: Plan, doors: Doors, record: Record) -> None:
+async def _prune(plan: Plan, doors: Doors, record: Record) -> bool:
+    """Whether anything went: that may have freed what it named."""
+    before = record.inventory.keys
     waves = (tuple(change for change in wave if _is_old_generation(change)) for wave in plan.waves)
     pruned = replace(plan, waves=tuple(wave for wave in waves if wave), refusals=())
     if pruned.changes:
@@ -74,13 +77,18 @@ async def _prune(plan: Plan, doors: Doors, record: Record) -> None:
                     concurrency=doors.concurrency,
                 )
                 record.note(report)
+    return record.inventory.keys != before
 
 
 def _is_old_generation(change: Change) -> bool:
-    return change.action is Action.PRUNE and is_template(change.key)
+    return change.action is Action.PRUNE and _has_generations(change.key)
+
+
+def _has_generations(key: ObjectKey) -> bool:
+    return is_template(key) or is_class(key)
 
 
 def _waits(plan: Plan) -> bool:
-    """Whether time alone may free one: the Machines or MachineSets that were made from it are going."""
+    """Whether time alone may free a template: the Machines or MachineSets that were made from it are going."""
     held = (change for change in plan.changes if change.desired is None and is_template(change.key))
     return any(change.reason is not None and change.reason.code in _PASSING for change in held)

@@ -103,7 +103,8 @@ class Due:
     """A target that needs a pass.
 
     ``unfinished_of`` is the revision (``main@3b9e0d1``) whose verdict waits for it; ``supersedes`` one that an earlier
-    process left unfinished and that changed meanwhile.
+    process left unfinished and that changed meanwhile; ``after`` names shared targets of the same commit that it
+    follows.
     """
 
     target: Target
@@ -111,6 +112,7 @@ class Due:
     gone: bool = False
     unfinished_of: str = ""
     supersedes: str = ""
+    after: frozenset[str] = frozenset()
 
 
 def find_due(
