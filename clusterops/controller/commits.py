@@ -7,7 +7,7 @@ since the verdict looks at the whole commit; what clusters share goes before the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
@@ -23,10 +23,20 @@ from clusterops.model.policy import Weight
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Stage
 from clusterops.model.revision import Revision
+from clusterops.model.rollout import PACED, Reach
 from clusterops.plan.budgets import needs
+from clusterops.plan.rollout import reach_of
 
 GATHER_S: Final = 0.001
 """For each target of a commit: how long the second judging waits for others, as it costs half of that for each."""
+
+
+Admit = Callable[["Commit", str], Awaitable[Problem | None]]
+"""Asks the pace whether a target that nothing else stops may begin; None is go."""
+
+
+async def _nobody_waits(commit: Commit, name: str) -> Problem | None:
+    return None
 
 
 async def _nothing_counted(fleet: Fleet, asked: Iterable[Need]) -> Census:
@@ -49,6 +59,7 @@ class Commit:
     today: Callable[[], date] | None = None
     """When it is judged (UTC); None: the day on which the commit was seen."""
     on_change: Callable[[Commit], None] = lambda commit: None
+    admit: Admit = _nobody_waits
     silent: bool = False
     """A pass that a person asked for again: its commit has its verdict already."""
     noted: bool = False
@@ -56,6 +67,12 @@ class Commit:
     drafts: dict[str, Outcome] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     under_way: dict[str, Outcome] = field(default_factory=dict)
+    held: dict[str, Problem] = field(default_factory=dict)
+    """Targets that wait for their turn."""
+    reaches: dict[str, tuple[Reach, int]] = field(default_factory=dict)
+    """What each target's plan does to machines, and how many change at a time; known once judged."""
+    paced: set[str] = field(default_factory=set)
+    """Targets that others wait for, and that were let go."""
     superseded: dict[str, str] = field(default_factory=dict)
     """Target to the short id of the later commit that changed it."""
     planned: bool = False
@@ -77,6 +94,8 @@ class Commit:
     _rendered: asyncio.Event = field(default_factory=asyncio.Event)
     _judged: asyncio.Event = field(default_factory=asyncio.Event)
     _applied: dict[str, asyncio.Event] = field(default_factory=dict)
+    _rested: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Targets that others of the commit wait for: set once they are held, or at their end."""
     _shared: dict[str, RenderedSet] = field(default_factory=dict)
     """What targets render that others wait for."""
 
@@ -84,6 +103,7 @@ class Commit:
         self._unrendered = set(self.works)
         self._applied = {name: asyncio.Event() for name in self.works if _rank(name) < _CLUSTER}
         self._taken_over = {name: asyncio.Event() for name in self.works}
+        self._rested = {name: asyncio.Event() for name, work in self.works.items() if work.after}
 
     def view(self, name: str) -> View:
         return View(commit=self, name=name)
@@ -153,13 +173,24 @@ class Commit:
         self.under_way.pop(name, None)
         self.on_change(self)
 
+    def hold(self, name: str, problem: Problem) -> None:
+        """The target waits for its turn: its pass is over, and begins anew."""
+        self.held[name] = problem
+        self.under_way.pop(name, None)
+        self._end_wait_for(name)
+        self.on_change(self)
+
+    def _end_wait_for(self, name: str) -> None:
+        for waits in (self._applied, self._rested):
+            if name in waits:
+                waits[name].set()
+
     def finish(self, name: str, outcome: Outcome) -> None:
         """The target's pass is over, for now or for good."""
         self._tidying.discard(name)
         self.outcomes[name] = outcome
         self.under_way.pop(name, None)
-        if name in self._applied:
-            self._applied[name].set()
+        self._end_wait_for(name)
         self.on_change(self)
 
     def restore(self, name: str, outcome: Outcome) -> None:
@@ -170,6 +201,7 @@ class Commit:
         """The target's pass begins (once more)."""
         self._begun.add(name)
         self.outcomes.pop(name, None)
+        self.held.pop(name, None)
 
     async def rendered(self, name: str, rendered: RenderedSet) -> Mapping[ObjectKey, Manifest]:
         """Waits until every target is rendered, or failed to: then all of them read the cluster in the same lists.
@@ -200,14 +232,41 @@ class Commit:
                 each.cancel()
 
     async def judge(self, name: str, outcome: Outcome) -> Problem | None:
+        stopped = await self._judged_alone(name, outcome)
+        self._note_reach(name, outcome)
+        return stopped or await self.admit(self, name)
+
+    def _note_reach(self, name: str, draft: Outcome) -> None:
+        """What is half done looks smaller than it was: the first answer counts until there is another real one.
+
+        What git dropped goes by its second key, not by pace.
+        """
+        gone = name in self.works and self.works[name].gone
+        found = (Reach.NOTHING, 0) if gone else reach_of(draft.plan, name)
+        if found[0] in PACED or name not in self.reaches:
+            self.reaches[name] = found
+
+    async def _judged_alone(self, name: str, outcome: Outcome) -> Problem | None:
+        """Whatever the pace says."""
         first = name not in self.drafts
         self.drafts[name] = outcome
         if not first and self.judged:
             return await self._judge_again(name)
         self._judge_all()
         await self._until(self._judged, name)
-        await self._turn(name)
+        if not self.waits_for_shared(name):
+            await self._turn(name)
         return self._superseded(name) or self._stopped.get(name)
+
+    def waits_for_shared(self, name: str) -> bool:
+        """Whether something that it is to follow is not applied yet: it is held, and recorded so, before that is."""
+        after = self.works[name].after if name in self.works else frozenset()
+        return any(not self._applied[each].is_set() for each in after & self._applied.keys())
+
+    @property
+    def shared_applied(self) -> bool:
+        """Whether everything that goes before clusters is past its apply."""
+        return all(event.is_set() for event in self._applied.values())
 
     def _judge_all(self) -> None:
         """Once every target has its draft, those left out excepted."""
@@ -259,6 +318,8 @@ class Commit:
 
     def _judged_as(self, judged: Judged) -> None:
         self._stopped, self.weights = judged
+        for name, draft in self.drafts.items():
+            self._note_reach(name, draft)
         self.drafts = {each: self._with_verdict(each, draft) for each, draft in self.drafts.items()}
         self._judged.set()
         self.on_change(self)
@@ -274,6 +335,9 @@ class Commit:
         for earlier in self._applied:
             if _rank(earlier) < _rank(name):
                 await self._until_applied(earlier, name)
+        for follower, event in self._rested.items():
+            if name in self.works[follower].after:
+                await self._until(event, name)
 
     async def _until_applied(self, earlier: str, name: str) -> None:
         """Under this commit, or under the one that took it over before it began here."""
@@ -306,6 +370,10 @@ class View:
 
     async def verdict(self, outcome: Outcome) -> Problem | None:
         return await self.commit.judge(self.name, outcome)
+
+    @property
+    def paced(self) -> bool:
+        return self.name in self.commit.paced
 
     def progress(self, outcome: Outcome) -> None:
         self.commit.progress(self.name, outcome)

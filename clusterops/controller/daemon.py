@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from clusterops.controller.agreements import Agreements
 from clusterops.controller.audit_trail import AuditTrail
 from clusterops.controller.commits import Commit
+from clusterops.controller.dependents import with_dependents, with_old_classes
 from clusterops.controller.drift_look import Rules, drift_rules
 from clusterops.controller.drift_reports import DriftReports
 from clusterops.controller.drift_telling import Telling
@@ -19,6 +20,7 @@ from clusterops.controller.history import History
 from clusterops.controller.intake import Intake
 from clusterops.controller.leading import Leading
 from clusterops.controller.lease import Gate
+from clusterops.controller.pacing import Pacing, is_held
 from clusterops.controller.reconcile import reconcile
 from clusterops.controller.requests import Requests
 from clusterops.controller.schedule import Schedule
@@ -57,6 +59,7 @@ class Daemon:
     memories: dict[str, Memory] = field(default_factory=dict)
     history: History = field(init=False)
     drifting: Drifting | None = None
+    pacing: Pacing = field(init=False)
     _healing: dict[str, Healing] = field(default_factory=dict)
     """What the next pass over a target puts back."""
     _agreed: dict[str, str] = field(default_factory=dict)
@@ -82,6 +85,7 @@ class Daemon:
             settings=self.settings,
         )
         self._leading = Leading(doors=self.doors, gate=self.gate, settings=self.settings, on_wait=self._waits)
+        self.pacing = Pacing(doors=self.doors, wake=self._wake_now, fleet=lambda: self._fleet)
         self._schedule = Schedule(
             run=self._pass,
             clock=self.doors.clock,
@@ -169,11 +173,15 @@ class Daemon:
             gone=self._gone(fleet),
             policy_moved=self._fleet is not None and self._fleet.file.policy != fleet.file.policy,
         )
+        due = await with_dependents(due, mine, self.memories, snapshot, self.doors)
         ruled = self._fleet is not None and drift_rules(self._fleet) != drift_rules(fleet)
         self._fleet, self._snapshot = fleet, snapshot
         self._headed.set()
+        self.pacing.moved()
         for commit in await self._intake(fleet, snapshot).commits(due, seen_at):
             self._begin(commit)
+        if self.head is None:
+            self._collect_classes()
         if self.drifting is not None:
             self.drifting.telling.moved.set()
             self.drifting.headed()
@@ -214,13 +222,17 @@ class Daemon:
             doors=self.doors,
             management=self.settings.management,
             on_change=self._moved,
+            admit=self.pacing.admit,
         )
 
     def _moved(self, commit: Commit) -> None:
         self.verdicts.moved(commit)
+        self.pacing.moved()
         if commit.works and not commit.told and commit.finished:
             commit.told = True
             self._ended.set()
+            if not commit.silent:
+                self._collect_classes()
         if commit.works and not commit.noted and not commit.silent and commit.applied:
             commit.noted = True
             seconds = (self.doors.clock.now() - commit.seen_at).total_seconds()
@@ -228,6 +240,11 @@ class Daemon:
             self.doors.logger.info(
                 "commit applied", commit=commit.revision.short, targets=len(commit.works), seconds=round(seconds, 3)
             )
+
+    def _collect_classes(self) -> None:
+        """Whoever followed a class has moved on, as far as it can: the shared target looks what is still used."""
+        for name in with_old_classes(self.doors.records) if self._opened else ():
+            self._wake_again(name)
 
     def _begin(self, commit: Commit) -> None:
         for name in commit.works:
@@ -237,6 +254,7 @@ class Daemon:
             self._latest[name] = commit
             self.memories[name] = self.memories.get(name, Memory()).before(commit.works[name])
         self.verdicts.moved(commit)
+        self.pacing.begin(commit)
         for name in sorted(commit.works):
             self._schedule.wake(name)
 
@@ -249,7 +267,11 @@ class Daemon:
         healed = replace(work, healing=healing, only_plan=agreed)
         outcome = await reconcile(healed, self.doors, commit.view(name), interrupted)
         self._learn(work, outcome)
-        commit.finish(name, outcome)
+        if is_held(outcome) and outcome.problem is not None:
+            commit.hold(name, outcome.problem)
+        else:
+            commit.finish(name, outcome)
+        self.pacing.ended(commit, name)
         if self.drifting is not None:
             self.drifting.passed(name, outcome, healing)
             if agreed:
@@ -260,7 +282,7 @@ class Daemon:
         name, metrics = work.target.name, self.doors.metrics
         code = outcome.problem.code if outcome.problem else ""
         metrics.outcomes.labels(stage=str(outcome.stage), code=code).inc()
-        log = self.doors.logger.info if outcome.ok else self.doors.logger.warning
+        log = self.doors.logger.info if outcome.ok or is_held(outcome) else self.doors.logger.warning
         log(
             "pass",
             target=name,
@@ -290,6 +312,7 @@ class Daemon:
         self.memories = {stored.target: Memory.of(stored) for stored in await doors.records.every()}
         requests = Requests(cluster=doors.cluster, records=doors.records, logger=doors.logger)
         self._group.create_task(requests.follow(self), name="requests")
+        self._group.create_task(self.pacing.run(), name="pacing")
         if self.cache is not None:
             telling = Telling(records=doors.records, logger=doors.logger, metrics=doors.metrics)
             trail = AuditTrail(self.drift.audit_log) if self.drift.audit_log is not None else None
@@ -325,6 +348,9 @@ class Daemon:
         self._wake_again(name)
         if self.drifting is not None:
             self.drifting.look_at(name)
+
+    def _wake_now(self, name: str) -> None:
+        self._schedule.wake(name)
 
     def _wake_again(self, name: str) -> None:
         work = self._work_again(name)

@@ -14,10 +14,12 @@ from clusterops.model.fleet import Fleet, PlainRecipe, Target
 from clusterops.model.policy import BUDGET_CODES
 from clusterops.model.report import Outcome, Stage
 from clusterops.model.revision import Snapshot
+from clusterops.model.rollout import HELD_CODES
 from clusterops.ports import Renderer
 from clusterops.status import Phase, StoredTarget, TargetCounts
 from clusterops.status.target_status import SUPERSEDED_CODES, SUSPENDED_CODES
 
+_NO_FAILURE: Final = SUSPENDED_CODES | SUPERSEDED_CODES | HELD_CODES
 GONE: Final = "gone"
 """The inputs of a target that git no longer has."""
 
@@ -87,7 +89,7 @@ def counts_of(memories: Mapping[str, Memory], mine: Mapping[str, Target]) -> Tar
     here = [memories.get(name, Memory()) for name in mine]
     settled = sum(memory.settled for memory in here)
     suspended = sum(memory.code in SUSPENDED_CODES for memory in here)
-    failed = sum(bool(memory.code) and memory.code not in SUSPENDED_CODES | SUPERSEDED_CODES for memory in here)
+    failed = sum(bool(memory.code) and memory.code not in _NO_FAILURE for memory in here)
     return TargetCounts(
         total=len(here),
         settled=settled,

@@ -9,8 +9,8 @@ from clusterops.controller.verdicts import Verdicts
 from clusterops.errors import TerminalError
 from clusterops.model.problem import Problem
 from clusterops.model.revision import Revision
+from clusterops.model.rollout import Halt
 from clusterops.ports import Repository
-from clusterops.status import Halted
 
 REWRITTEN = "history-rewritten"
 
@@ -45,14 +45,14 @@ class History:
     async def release(self, *, leading: bool) -> None:
         """The head may be taken, or is the one taken before."""
         self._held = ""
-        if leading and self.records.halted is not None:
+        if leading and self.records.halted is not None and self.records.halted.code == REWRITTEN:
             await self.records.note_halted(None)
 
     async def _hold(self, revision: Revision, error: TerminalError, *, leading: bool) -> None:
         if self._held != revision.commit:
             self._held = revision.commit
             await self.verdicts.refuse(revision, Problem.of(error))
-        halted = Halted(revision=revision.commit, target="", code=error.code)
+        halted = Halt(revision=revision.commit, target="", code=error.code)
         if leading and self.records.halted != halted:
             await self.records.note_halted(halted)
 

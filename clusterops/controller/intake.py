@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from clusterops.controller.commits import Commit
+from clusterops.controller.commits import Admit, Commit
 from clusterops.controller.due import Due, Memory
 from clusterops.controller.judging import counting
 from clusterops.controller.resume import Share, revision_of, shares, standing
@@ -33,6 +33,7 @@ class Intake:
     doors: Doors
     management: str
     on_change: Callable[[Commit], None]
+    admit: Admit
 
     async def commits(self, due: Iterable[Due], seen_at: datetime) -> list[Commit]:
         """Those to begin, the head's among them."""
@@ -63,6 +64,7 @@ class Intake:
             count=counting(self.doors.cluster),
             today=lambda: self.doors.clock.now().date(),
             on_change=self.on_change,
+            admit=self.admit,
             silent=silent,
         )
         for name in self._settled(revision, works) if self.first and not silent else ():
@@ -92,6 +94,7 @@ class Intake:
                 commit=of.commit,
                 inputs=each.inputs,
                 gone=each.gone,
+                after=each.after,
                 settle_timeout_s=self.fleet.file.rollout.settle_timeout_s,
             ).keyed(self.fleet)
             for each in due

@@ -10,6 +10,8 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.machines import MachineCounts, MachineTally
 from clusterops.model.plan import Plan
 from clusterops.model.report import HealthReport, Outcome
+from clusterops.plan.machines import whole
+from clusterops.plan.rollout import at_once
 from clusterops.ports import Cluster
 
 
@@ -31,7 +33,7 @@ async def begun(plan: Plan, known: MachineTally | None, cluster: Cluster) -> Mac
         except ClusterOpsError:
             return None
         before.update(one.uid for one in found)
-    return MachineTally(predicted=predicted, before=frozenset(before))
+    return MachineTally(predicted=predicted, at_once=at_once(whole(plan)), before=frozenset(before))
 
 
 def predicted_by(plan: Plan) -> MachineCounts:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from clusterops.apply import apply_plan, needs_replan
+from clusterops.apply.inventory import new_entries
 from clusterops.controller import machines
 from clusterops.controller.collecting import collect_generations
 from clusterops.controller.planning import plan_target
@@ -57,7 +58,7 @@ async def reconcile(work: Work, doors: Doors, commit: CommitView, interrupted: a
     try:
         if outcome.problem is None:
             async with doors.slots:
-                outcome = await _carry_out(work, doors, draft)
+                outcome = await _carry_out(work, doors, draft, paced=commit.paced)
             commit.progress(outcome)
             doors.metrics.pass_seconds.observe(_seconds_since(outcome, doors))
         outcome = await _remove(draft, outcome, work=work, doors=doors, commit=commit, interrupted=interrupted)
@@ -66,6 +67,8 @@ async def reconcile(work: Work, doors: Doors, commit: CommitView, interrupted: a
         elif outcome.problem is None and work.settle_timeout_s > 0:
             outcome = await _settle(draft, outcome, work=work, doors=doors, commit=commit, interrupted=interrupted)
             outcome = replace(outcome, finished_at=doors.clock.now())
+            if commit.paced:
+                await draft.record.told(outcome, gone=False)
             commit.settled(outcome)
             await _collect(draft, outcome, work=work, doors=doors, interrupted=interrupted)
     except ClusterOpsError as error:
@@ -101,16 +104,21 @@ async def draft_plan(work: Work, doors: Doors, commit: CommitView) -> Draft:
     return Draft(outcome=finished, rendered=rendered, record=record, coming=coming)
 
 
-async def _carry_out(work: Work, doors: Doors, draft: Draft) -> Outcome:
+async def _carry_out(work: Work, doors: Doors, draft: Draft, *, paced: bool = False) -> Outcome:
     with doors.records.applying(work.target.name):
-        return await _apply(work, doors, draft)
+        return await _apply(work, doors, draft, paced=paced)
 
 
-async def _apply(work: Work, doors: Doors, draft: Draft) -> Outcome:
-    """Applies the plan; where an object changed meanwhile, reads and plans again, at most REPLANS times."""
+async def _apply(work: Work, doors: Doors, draft: Draft, *, paced: bool) -> Outcome:
+    """Applies the plan; where an object changed meanwhile, reads and plans again, at most REPLANS times.
+
+    That a paced target begins is recorded before its first write.
+    """
     outcome, plan = replace(draft.outcome, stage=Stage.APPLY), draft.outcome.plan
     assert plan is not None
     outcome = replace(outcome, machines=await machines.begun(plan, draft.record.tally(work.revision), doors.cluster))
+    if paced:
+        await draft.record.begin(outcome, new_entries(plan, draft.record.inventory))
     for _ in range(REPLANS + 1):
         report = await apply_plan(
             plan,
@@ -155,7 +163,13 @@ async def _settle(
     outcome = replace(outcome, stage=Stage.HEALTH)
     await draft.record.applied(outcome)
     waiting = asyncio.ensure_future(
-        _watch_health(work, doors, outcome, lambda health: commit.progress(machines.counted(outcome, health)))
+        _watch_health(
+            work,
+            doors,
+            draft.record.begun_s(work.revision),
+            outcome,
+            lambda health: commit.progress(machines.counted(outcome, health)),
+        )
     )
     stop = asyncio.ensure_future(interrupted.wait())
     try:
@@ -186,9 +200,12 @@ async def _collect(draft: Draft, outcome: Outcome, *, work: Work, doors: Doors, 
 
 
 async def _watch_health(
-    work: Work, doors: Doors, outcome: Outcome, on_change: Callable[[HealthReport], None]
+    work: Work, doors: Doors, since_s: float, outcome: Outcome, on_change: Callable[[HealthReport], None]
 ) -> HealthReport:
-    """Lets the writers of a large commit go first for a while: nothing settles faster for being looked at."""
+    """Lets the writers of a large commit go first for a while: nothing settles faster for being looked at.
+
+    ``since_s`` seconds of the time that it has are over, most often none.
+    """
     begun_s = doors.clock.boottime_s()
     while doors.slots.locked() and doors.clock.boottime_s() - begun_s < WRITERS_FIRST_S:
         await doors.ticks.sleep(0)
@@ -196,7 +213,7 @@ async def _watch_health(
     return await wait_settled(
         doors.cluster,
         outcome.plan.present,
-        deadline_s=work.settle_timeout_s,
+        deadline_s=max(0.0, work.settle_timeout_s - since_s),
         clock=doors.ticks,
         on_change=on_change,
         few=doors.confirming,

@@ -21,11 +21,11 @@ from clusterops.model.live import LiveSet
 from clusterops.model.machines import MachineTally
 from clusterops.model.report import ApplyReport, Outcome, Stage
 from clusterops.model.revision import Revision
+from clusterops.model.rollout import HELD_CODES, Halt, Resumed
 from clusterops.model.sketch import Sketch
 from clusterops.ports import Clock, Cluster
 from clusterops.status import (
     FleetStatus,
-    Halted,
     StoredFleet,
     StoredTarget,
     TargetCounts,
@@ -38,14 +38,15 @@ from clusterops.status import (
     read_target,
     record_event,
     status_after,
+    status_begun,
     update_target,
     write_fleet,
 )
 from clusterops.status.conditions import reason_of
 from clusterops.status.fleet_target import stored_target, unstored_target
 
-UNTOLD: Final = frozenset({"superseded", "target-suspended"})
-"""Endings that are no news: a newer commit, or a person, wanted it so."""
+UNTOLD: Final = frozenset({"superseded", "target-suspended"}) | HELD_CODES
+"""Endings that are no news: a newer commit, a person, or the pace wanted it so."""
 
 
 Change = Callable[[StoredTarget], StoredTarget]
@@ -125,6 +126,37 @@ class Record:
 
         await self._write(change)
 
+    async def begin(self, outcome: Outcome, entries: Sequence[Entry]) -> None:
+        """Before the first write of a target that others wait for; widens the inventory by ``entries``, too.
+
+        A target that has begun already, and not failed since, goes on: nothing is written.
+        """
+        now = self.records.clock.now()
+
+        def change(stored: StoredTarget) -> StoredTarget:
+            inventory = stored.inventory
+            return replace(
+                stored,
+                inventory=inventory.widened(entries, revision=outcome.revision) if entries else inventory,
+                status=status_begun(stored.status, outcome, inputs=self.inputs, now=now),
+            )
+
+        if not self.has_begun(outcome.revision):
+            await self._write(change)
+
+    def has_begun(self, revision: str) -> bool:
+        status = self.stored.status if self.stored is not None else None
+        if status is None or (status.begun_revision, status.observed_revision) != (revision, revision):
+            return False
+        return status.failed_at is None
+
+    def begun_s(self, revision: str) -> float:
+        """Seconds since it began, as an earlier process may have noted; 0.0 for one that nobody waits for."""
+        status = self.stored.status if self.stored is not None else None
+        if status is None or status.begun_at is None or not self.has_begun(revision):
+            return 0.0
+        return max(0.0, (self.records.clock.now() - status.begun_at).total_seconds())
+
     def note(self, report: ApplyReport) -> None:
         """What the report says of uids and prunes, kept for the next plan and the next write."""
         self._inventory = self.inventory.narrowed(report, revision=self.inventory.revision)
@@ -202,8 +234,10 @@ class Records:
     """The last commit that was taken, as the Fleet has it recorded: full id, or "" when there is none."""
     server_version: str = ""
     """Of the management cluster, as ``v1.36.3``; known once entered."""
-    halted: Halted | None = None
-    """Why the branch's head is not taken, as the Fleet has it recorded."""
+    halted: Halt | None = None
+    """Why the branch's head is not taken, or a rollout goes no further, as the Fleet has it recorded."""
+    resumed: Resumed | None = None
+    """A person's word that a halted rollout goes on, as the Fleet has it recorded."""
     known: dict[str, StoredTarget] = field(default_factory=dict)
     """FleetTargets as last listed, watched or written. Every write carries the resourceVersion: stale is harmless."""
     audience: Audience | None = None
@@ -346,7 +380,10 @@ class Records:
         """
         await ensure_crds(self.cluster, self.clock)
         stored = await read_fleet(self.cluster, self.fleet, namespace=self.namespace)
-        self.last_revision, self.halted = stored.status.commit, stored.status.halted
+        status = stored.status
+        self.last_revision, self.halted = status.commit, status.halted
+        if status.resumed_at is not None:
+            self.resumed = Resumed(revision=status.resumed_revision, at=status.resumed_at)
         return stored.suspend
 
     async def introduce(self) -> None:
@@ -364,7 +401,7 @@ class Records:
         self._listed = True
         return found
 
-    async def note_halted(self, halted: Halted | None) -> None:
+    async def note_halted(self, halted: Halt | None) -> None:
         """Why the branch's head is not taken, for `clusterops resume` and kubectl; None when it is."""
         try:
             async with self._fleet_lock:
@@ -374,6 +411,23 @@ class Records:
             self.halted = halted
         except ClusterOpsError:
             return
+
+    async def note_rollouts(self, *, halted: Halt | None, rollouts: Sequence[Mapping[str, Any]]) -> None:
+        """How far commits are on their way through the fleet, and what stops them. Raises what the write raises."""
+        async with self._fleet_lock:
+            stored = await read_fleet(self.cluster, self.fleet, namespace=self.namespace)
+            status = replace(stored.status, halted=halted, rollouts=tuple(rollouts))
+            if stored.stored:
+                await write_fleet(self.cluster, stored, status=status)
+        self.halted = halted
+
+    async def note_resumed(self, revision: str, at: datetime) -> None:
+        """A person let a halted rollout go on. Raises what the write raises."""
+        async with self._fleet_lock:
+            stored = await read_fleet(self.cluster, self.fleet, namespace=self.namespace)
+            status = replace(stored.status, resumed_revision=revision, resumed_at=at, halted=None)
+            await write_fleet(self.cluster, stored, status=status)
+        self.resumed, self.halted = Resumed(revision=revision, at=at), None
 
     def owners(self) -> dict[ObjectKey, str]:
         """Which target's inventory holds an object."""

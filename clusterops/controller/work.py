@@ -43,6 +43,8 @@ class Work:
     """The fleet's rules: fields that no commit takes from their owner."""
     targets: Mapping[str, Target] = field(default_factory=dict, repr=False)
     """All of the snapshot: a plan has to know the classes that shared ones render."""
+    after: frozenset[str] = frozenset()
+    """Targets of the same commit that have to be applied before anything of this one is."""
     healing: Healing = NO_HEALING
     """Which drift the pass puts back; what the commit itself changed is put back whatever this says."""
     only_plan: str = ""
@@ -97,6 +99,10 @@ class CommitView(Protocol):
 
     async def verdict(self, outcome: Outcome) -> Problem | None:
         """Called once with the draft. Returns when the whole commit is judged: None is go, else why not."""
+
+    @property
+    def paced(self) -> bool:
+        """Whether others wait for this target: then it is recorded that it begins before it does."""
 
     def progress(self, outcome: Outcome) -> None:
         """Called when a later stage begins or its report moves."""

@@ -59,9 +59,13 @@ class MachineCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineTally:
-    """Of one target and commit. ``before`` and ``now`` are uids of its Machines; ``now`` is None until looked at."""
+    """Of one target and commit. ``before`` and ``now`` are uids of its Machines; ``now`` is None until looked at.
+
+    ``at_once`` counts the Machines that are to change at the same time at the most.
+    """
 
     predicted: MachineCounts
+    at_once: int = 0
     before: frozenset[str] = frozenset()
     now: frozenset[str] | None = None
 
@@ -78,6 +82,7 @@ class MachineTally:
         return {
             "predicted": {"replaced": predicted.replaced, "added": predicted.added, "removed": predicted.removed},
             "before": sorted(self.before),
+            **({"atOnce": self.at_once} if self.at_once else {}),
         }
 
     @classmethod
@@ -85,4 +90,8 @@ class MachineTally:
         """Lenient: it decides nothing."""
         raw = body.get("predicted") or {}
         counts = {name: int(raw.get(name) or 0) for name in ("replaced", "added", "removed")}
-        return cls(predicted=MachineCounts(**counts), before=frozenset(map(str, body.get("before") or ())))
+        return cls(
+            predicted=MachineCounts(**counts),
+            at_once=int(body.get("atOnce") or 0),
+            before=frozenset(map(str, body.get("before") or ())),
+        )

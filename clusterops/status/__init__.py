@@ -12,7 +12,7 @@ from clusterops.status.conditions import Condition
 from clusterops.status.crds import crd_bodies, ensure_crds
 from clusterops.status.drift_texts import drift_status
 from clusterops.status.events import event_body, record_event
-from clusterops.status.fleet import FleetStatus, Halted, StoredFleet, TargetCounts, fleet_key, read_fleet, write_fleet
+from clusterops.status.fleet import FleetStatus, StoredFleet, TargetCounts, fleet_key, read_fleet, write_fleet
 from clusterops.status.fleet_target import (
     StoredTarget,
     ensure_namespace,
@@ -22,13 +22,12 @@ from clusterops.status.fleet_target import (
     update_target,
     write_target,
 )
-from clusterops.status.target_status import ObjectCounts, Phase, TargetStatus, status_after
+from clusterops.status.target_status import ObjectCounts, Phase, TargetStatus, status_after, status_begun
 
 __all__ = [
     "Condition",
     "Contexts",
     "FleetStatus",
-    "Halted",
     "ObjectCounts",
     "Phase",
     "StoredFleet",
@@ -51,6 +50,7 @@ __all__ = [
     "read_target",
     "record_event",
     "status_after",
+    "status_begun",
     "update_target",
     "write_fleet",
     "write_target",

@@ -15,7 +15,7 @@ from clusterops.status.problems import raise_unreadable
 GROUP: Final = "clusterops.io"
 API_VERSION: Final = "clusterops.io/v1alpha1"
 SCHEMA_ANNOTATION: Final = "clusterops.io/schema"
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 """Raise it with every change of a definition: an older release never writes over a newer one's."""
 POLL_S: Final = 0.1
 SERVED_WITHIN_S: Final = 30.0

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject, Unreadable
+from clusterops.model.rollout import Halt
 from clusterops.ports import Cluster
 from clusterops.status.conditions import Condition, conditions_of, parse_time, time_text
 from clusterops.status.crds import API_VERSION, GROUP
@@ -32,15 +33,6 @@ class TargetCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Halted:
-    """The failure that holds the rest of the fleet."""
-
-    revision: str
-    target: str
-    code: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetStatus:
     """``revision`` is for people (``main@3b9e0d1``), ``commit`` the full id.
 
@@ -50,9 +42,12 @@ class FleetStatus:
     commit: str = ""
     fetched_at: datetime | None = None
     resumed_revision: str = ""
+    resumed_at: datetime | None = None
     message: str = ""
     targets: TargetCounts = field(default_factory=TargetCounts)
-    halted: Halted | None = None
+    halted: Halt | None = None
+    rollouts: tuple[Mapping[str, Any], ...] = ()
+    """What is under way, for people: nothing is decided by it."""
     management: Mapping[str, str] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
 
@@ -62,13 +57,14 @@ class FleetStatus:
             "commit": self.commit,
             "fetchedAt": time_text(self.fetched_at),
             "resumedRevision": self.resumed_revision,
+            "resumedAt": time_text(self.resumed_at),
             "message": self.message,
         }
-        halted = self.halted
         return {
             **{name: text for name, text in texts.items() if text},
             "targets": {name: getattr(self.targets, name) for name in _COUNTS},
-            **({"halted": {n: getattr(halted, n) for n in ("revision", "target", "code")}} if halted else {}),
+            **({"halted": _halt_body(self.halted)} if self.halted else {}),
+            **({"rollouts": [dict(one) for one in self.rollouts]} if self.rollouts else {}),
             "management": [{"name": name, "uid": uid} for name, uid in sorted(self.management.items())],
             "conditions": [condition.to_body() for condition in self.conditions],
         }
@@ -81,12 +77,24 @@ class FleetStatus:
             commit=str(body.get("commit") or ""),
             fetched_at=parse_time(body.get("fetchedAt")),
             resumed_revision=str(body.get("resumedRevision") or ""),
+            resumed_at=parse_time(body.get("resumedAt")),
             message=str(body.get("message") or ""),
             targets=TargetCounts(**{name: int(counts.get(name) or 0) for name in _COUNTS}),
-            halted=Halted(**{n: str(halted.get(n) or "") for n in ("revision", "target", "code")}) if halted else None,
+            halted=_halt_of(halted) if halted else None,
+            rollouts=tuple(body.get("rollouts") or ()),
             management={str(item["name"]): str(item["uid"]) for item in body.get("management") or ()},
             conditions=conditions_of(body.get("conditions")),
         )
+
+
+def _halt_body(halt: Halt) -> dict[str, Any]:
+    texts = {"revision": halt.revision, "target": halt.target, "code": halt.code}
+    return texts | ({"at": time_text(halt.at)} if halt.at else {})
+
+
+def _halt_of(body: Mapping[str, Any]) -> Halt:
+    texts = {name: str(body.get(name) or "") for name in ("revision", "target", "code")}
+    return Halt(**texts, at=parse_time(body.get("at")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +154,7 @@ def fleet_body(stored: StoredFleet) -> dict[str, Any]:
 
 def _unknown(status: Any) -> dict[str, Any]:
     ours = {*FleetStatus().to_body(), "revision", "commit", "fetchedAt", "resumedRevision", "message", "halted"}
+    ours |= {"resumedAt", "rollouts"}
     return {name: value for name, value in (status or {}).items() if name not in ours}
 
 

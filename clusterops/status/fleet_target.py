@@ -198,7 +198,18 @@ def fleet_target_body(stored: StoredTarget) -> dict[str, Any]:
 def _unknown(status: Any) -> dict[str, Any]:
     """The fields of a stored status that this release does not write."""
     ours = {*TargetStatus().to_body(), "phase", "observedRevision", "inputs", "planId", "code", "message"}
-    ours |= {"appliedRevision", "appliedAt", "settledRevision", "settledAt", "machines", "drift"}
+    ours |= {
+        "begunRevision",
+        "begunAt",
+        "failedAt",
+        "retrying",
+        "appliedRevision",
+        "appliedAt",
+        "settledRevision",
+        "settledAt",
+        "machines",
+        "drift",
+    }
     return {name: value for name, value in (status or {}).items() if name not in ours}
 
 

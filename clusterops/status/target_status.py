@@ -11,14 +11,16 @@ from typing import Any, Final
 from clusterops.model.machines import MachineTally
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import HealthWord, Outcome, Result, Stage
+from clusterops.model.rollout import HELD_CODES
 from clusterops.status.conditions import Condition, conditions_of, merged, parse_time, reason_of, time_text
 
 
 class Phase(StrEnum):
-    """Applied waits for health; Refused waits for a person; Orphaned is gone from git; Deleting and
-    Deleted, with a second key, from the management cluster as well.
+    """Held waits for its turn; Applied waits for health; Refused waits for a person; Orphaned is gone from git;
+    Deleting and Deleted, with a second key, from the management cluster as well.
     """
 
+    HELD = "Held"
     APPLYING = "Applying"
     APPLIED = "Applied"
     SETTLED = "Settled"
@@ -30,6 +32,7 @@ class Phase(StrEnum):
     DELETED = "Deleted"
 
 
+_FAILURES: Final = frozenset({Phase.FAILED, Phase.REFUSED})
 SUSPENDED_CODES: Final = frozenset({"target-suspended", "fleet-suspended"})
 SUPERSEDED_CODES: Final = frozenset({"superseded", "interrupted"})
 """Waiting for health that a newer commit ended: nothing failed."""
@@ -60,11 +63,17 @@ class TargetStatus:
     observed_revision: str = ""
     inputs: str = ""
     plan_id: str = ""
+    begun_revision: str = ""
+    """Whose rollout began with it last: it is known before the first write."""
+    begun_at: datetime | None = None
     applied_revision: str = ""
     applied_at: datetime | None = None
     settled_revision: str = ""
     settled_at: datetime | None = None
     code: str = ""
+    failed_at: datetime | None = None
+    retrying: bool = False
+    """Whether what is wrong is tried again by itself."""
     message: str = ""
     objects: ObjectCounts = field(default_factory=ObjectCounts)
     machines: MachineTally | None = None
@@ -79,16 +88,20 @@ class TargetStatus:
             "observedRevision": self.observed_revision,
             "inputs": self.inputs,
             "planId": self.plan_id,
+            "begunRevision": self.begun_revision,
+            "begunAt": time_text(self.begun_at),
             "appliedRevision": self.applied_revision,
             "appliedAt": time_text(self.applied_at),
             "settledRevision": self.settled_revision,
             "settledAt": time_text(self.settled_at),
+            "failedAt": time_text(self.failed_at),
             "code": self.code,
             "message": self.message,
         }
         return {
             **{name: text for name, text in texts.items() if text},
             "objects": self.objects.to_body(),
+            **({"retrying": True} if self.retrying else {}),
             **({"machines": self.machines.to_body()} if self.machines else {}),
             **({"drift": dict(self.drift)} if self.drift else {}),
             "conditions": [condition.to_body() for condition in self.conditions],
@@ -102,11 +115,15 @@ class TargetStatus:
             observed_revision=str(body.get("observedRevision") or ""),
             inputs=str(body.get("inputs") or ""),
             plan_id=str(body.get("planId") or ""),
+            begun_revision=str(body.get("begunRevision") or ""),
+            begun_at=parse_time(body.get("begunAt")),
             applied_revision=str(body.get("appliedRevision") or ""),
             applied_at=parse_time(body.get("appliedAt")),
             settled_revision=str(body.get("settledRevision") or ""),
             settled_at=parse_time(body.get("settledAt")),
             code=str(body.get("code") or ""),
+            failed_at=parse_time(body.get("failedAt")),
+            retrying=bool(body.get("retrying")),
             message=str(body.get("message") or ""),
             objects=ObjectCounts.of(body.get("objects") or {}),
             machines=MachineTally.from_body(body["machines"]) if body.get("machines") else None,
@@ -135,6 +152,8 @@ def status_after(
         inputs=inputs,
         plan_id=outcome.plan.id if outcome.plan else before.plan_id,
         code=outcome.problem.code if outcome.problem else "",
+        failed_at=_failed_at(before, outcome, phase, now),
+        retrying=outcome.problem is not None and outcome.problem.retry is Retry.BACKOFF,
         message=_message(outcome, phase),
         objects=_counts(outcome) if outcome.plan else before.objects,
         machines=_begun(before, outcome),
@@ -144,6 +163,18 @@ def status_after(
     if outcome.stage is Stage.DONE and outcome.ok and before.settled_revision != outcome.revision:
         after = replace(after, settled_revision=outcome.revision, settled_at=now)
     return replace(after, conditions=merged(before.conditions, _conditions(outcome, phase, applied=applied), now))
+
+
+def status_begun(before: TargetStatus, outcome: Outcome, *, inputs: str, now: datetime) -> TargetStatus:
+    """The status right before the first write of a target that others wait for."""
+    after = status_after(before, outcome, inputs=inputs, now=now)
+    return replace(after, begun_revision=outcome.revision, begun_at=now)
+
+
+def _failed_at(before: TargetStatus, outcome: Outcome, phase: Phase, now: datetime) -> datetime | None:
+    if phase not in _FAILURES:
+        return None
+    return before.failed_at if before.observed_revision == outcome.revision and before.failed_at else now
 
 
 def _begun(before: TargetStatus, outcome: Outcome) -> MachineTally | None:
@@ -171,6 +202,8 @@ def phase_of(outcome: Outcome, *, gone: bool = False) -> Phase:
 def _phase_of_problem(problem: Problem) -> Phase:
     if problem.code in SUSPENDED_CODES:
         return Phase.SUSPENDED
+    if problem.code in HELD_CODES:
+        return Phase.HELD
     if problem.code in SUPERSEDED_CODES:
         return Phase.APPLIED
     return Phase.REFUSED if problem.retry is Retry.HUMAN else Phase.FAILED
@@ -223,7 +256,7 @@ def _conditions(outcome: Outcome, phase: Phase, *, applied: bool) -> tuple[Condi
 
 def _ready(outcome: Outcome, phase: Phase) -> Condition:
     problem = outcome.problem
-    if problem is not None and problem.code not in SUPERSEDED_CODES:
+    if problem is not None and problem.code not in SUPERSEDED_CODES | HELD_CODES:
         return Condition(type="Ready", status="False", reason=reason_of(problem.code), message=problem.text)
     if phase is Phase.SETTLED:
         return Condition(type="Ready", status="True", reason="Settled", message=outcome.revision)
@@ -231,5 +264,5 @@ def _ready(outcome: Outcome, phase: Phase) -> Condition:
 
 
 def _progress(kind: str, phase: Phase) -> Condition:
-    reasons = {Phase.ORPHANED: "Orphaned", Phase.DELETED: "Deleted"}
+    reasons = {Phase.ORPHANED: "Orphaned", Phase.DELETED: "Deleted", Phase.HELD: "Held"}
     return Condition(type=kind, status="Unknown", reason=reasons.get(phase, "Progressing"))

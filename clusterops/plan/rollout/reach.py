@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clusterops.capi.kinds import is_cluster
 from clusterops.model.fleet import is_shared
 from clusterops.model.impact import Impact, ImpactClass
 from clusterops.model.plan import Plan
@@ -13,8 +14,9 @@ def reach_of(plan: Plan | None, target: str) -> tuple[Reach, int]:
     """What a plan does as pace sees it, and how many machines change at a time at the most."""
     if plan is None or not plan.writes or is_shared(target):
         return Reach.NOTHING, 0
-    clusters = [change for change in plan.changes if change.key.kind == "Cluster" and change.desired is not None]
-    if clusters and all(change.live is None for change in clusters):
+    wanted = [change for change in plan.changes if change.desired is not None]
+    clusters = [change for change in wanted if is_cluster(change.key)]
+    if all(change.live is None for change in clusters or wanted):
         return Reach.CREATES, 0
     impact = whole(plan)
     if impact.kind in {ImpactClass.NONE, ImpactClass.IN_PLACE} and not at_once(impact):

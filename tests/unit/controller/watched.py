@@ -94,6 +94,7 @@ class Alone:
     """A commit of one target that nobody stops, unless ``stopped`` says why."""
 
     stopped: Problem | None = None
+    paced: bool = False
 
     async def rendered(self, rendered: RenderedSet) -> Mapping[ObjectKey, Manifest]:
         return {}

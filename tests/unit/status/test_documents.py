@@ -27,10 +27,10 @@ from clusterops.model.report import (
     Result,
     Stage,
 )
+from clusterops.model.rollout import Halt
 from clusterops.status import (
     Condition,
     FleetStatus,
-    Halted,
     TargetCounts,
     TargetStatus,
     crd_bodies,
@@ -221,7 +221,7 @@ def test_a_fleet_reads_back_as_it_was_written_and_keeps_the_kill_switch() -> Non
         fetched_at=NOW,
         message="m",
         targets=TargetCounts(total=3, settled=2, failed=1),
-        halted=Halted(revision="main@1", target="a/a", code="not-settled"),
+        halted=Halt(revision="main@1", target="a/a", code="not-settled"),
         management={"emea": "u2", "default": "u1"},
         conditions=(Condition(type="Ready", status="False", reason="NotSettled", since=NOW),),
     )
@@ -274,7 +274,7 @@ def test_our_kinds_have_no_status_subresource_and_every_field_of_ours_in_their_s
         fetched_at=NOW,
         resumed_revision="r",
         message="m",
-        halted=Halted(revision="r", target="t", code="c"),
+        halted=Halt(revision="r", target="t", code="c"),
     )
     _assert_in_schema(fleet_body(StoredFleet(key=fleet_key("f"), status=fleet)), schemas["Fleet"])
 
