@@ -40,6 +40,16 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """A rollout that goes no further until a person, or another commit, ends that."""
+
+    revision: str
+    target: str
+    code: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One target of one commit. ``revision`` is ``main@3b9e0d1``; ``at_once`` counts machines that change at a time.
 
@@ -61,6 +71,8 @@ class Member:
     windows: Windows = field(default_factory=Windows)
     code: str = ""
     """Why it failed."""
+    left: Halt | None = None
+    """How it failed under an earlier commit, as long as its FleetTarget says so: it counts against that one."""
 
     @property
     def paced(self) -> bool:
@@ -110,16 +122,6 @@ class Hold:
     wait: Wait
     message: str
     until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Halt:
-    """A rollout that goes no further until a person, or another commit, ends that."""
-
-    revision: str
-    target: str
-    code: str
-    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

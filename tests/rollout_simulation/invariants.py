@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from clusterops.model.fleet import Pace
 from clusterops.model.rollout import Decision, Member, Reach, Standing, Wait
@@ -32,10 +32,10 @@ class Ledger:
     clusters: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     alone: set[str] = field(default_factory=set)
     """Clusters that went at once, since their commit touches no other."""
-    failures: defaultdict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
-    """Revision to its failed clusters that no word and no fix has answered."""
-    halted: dict[str, str] = field(default_factory=dict)
-    """Revision to the cluster whose failure was one too many."""
+    failures: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Revision to its failed clusters that neither a word nor another commit has answered."""
+    halted: dict[str, set[str]] = field(default_factory=dict)
+    """Revision to the clusters whose failures were too many: one of them settles, or a person says go on."""
     _known: dict[str, int] = field(default_factory=dict)
     _ours: dict[str, int] = field(default_factory=dict)
 
@@ -59,23 +59,28 @@ class Ledger:
         return self.world.story.policy.lane(site.region, site.cloud)[1]
 
     def failed(self, name: str) -> None:
-        record = self.world.records[name]
-        found = self.failures[record.revision]
-        found[name] = self.world.at
-        if len(found) >= self.world.story.policy.halt_after_failures:
-            self.halted.setdefault(record.revision, name)
+        self.failures[self.world.records[name].revision].add(name)
+        self._halt()
 
     def settled(self, name: str) -> None:
-        for revision, found in self.failures.items():
-            found.pop(name, None)
-            if self.halted.get(revision) == name:
-                del self.halted[revision]
-                if len(found) >= self.world.story.policy.halt_after_failures:
-                    self.halted[revision] = next(iter(found))
+        self.answered(name)
+        self.halted = {revision: names for revision, names in self.halted.items() if name not in names}
+        self._halt()
+
+    def answered(self, name: str) -> None:
+        """Something else is applied to it."""
+        for names in self.failures.values():
+            names.discard(name)
 
     def resumed(self, revision: str) -> None:
         self.failures.pop(revision, None)
         self.halted.pop(revision, None)
+
+    def _halt(self) -> None:
+        limit = self.world.story.policy.halt_after_failures
+        for revision, names in self.failures.items():
+            if len(names) >= limit:
+                self.halted.setdefault(revision, set()).update(names)
 
     def check_begin(self, name: str, revision: str, *, alone: bool) -> None:
         """Before one begins."""
@@ -85,7 +90,7 @@ class Ledger:
         if not site.windows.open_at(self.world.at):
             raise Violation(f"{name} begins in a closed window")
         if revision in self.halted:
-            raise Violation(f"{name} begins, and {self.halted[revision]} has halted {revision}")
+            raise Violation(f"{name} begins, and {min(self.halted[revision])} has halted {revision}")
         if reach in _ROLLING and not alone:
             self._check_room(name, site.timeline.at_once if reach is Reach.ROLLS else 0)
 

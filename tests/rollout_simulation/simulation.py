@@ -168,13 +168,6 @@ class Simulation:
         return news
 
     def _decide(self) -> Decision:
-        """Until nothing goes any more, so that a moment ends at rest."""
-        while True:
-            decision = self._decide_once()
-            if not decision.go:
-                return decision
-
-    def _decide_once(self) -> Decision:
         if self._stale:
             self.memory, self._stale = Memory.rebuilt(self.world), False
         began = time.process_time()
@@ -230,6 +223,7 @@ class Simulation:
         self.ledger.check_begin(name, revision, alone=alone)
         self._counts["begun"] += 1
         (self.ledger.alone.add if alone else self.ledger.alone.discard)(name)
+        self.ledger.answered(name)
         events = self.world.begin(name)
         epoch = self.world.machines[name].epoch
         for after, what, value in events:

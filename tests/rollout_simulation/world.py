@@ -110,7 +110,14 @@ class World:
             disturbed=record.disturbed if begun else self.unsettled(name),
             windows=site.windows,
             code=record.code if begun else "",
+            left=None if begun else self._left(name),
         )
+
+    def _left(self, name: str) -> Halt | None:
+        record = self.records[name]
+        if record.phase is not Standing.FAILED:
+            return None
+        return Halt(revision=record.revision, target=name, code=record.code, at=record.since)
 
     def unsettled(self, name: str) -> bool:
         return self.records[name].phase in {Standing.BEGUN, Standing.FAILED}

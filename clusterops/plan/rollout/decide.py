@@ -13,7 +13,7 @@ from typing import TypeVar
 from clusterops.model.fleet import Pace, RolloutPolicy
 from clusterops.model.rollout import Decision, Halt, Hold, Member, Moving, Progress, Reach, Resumed, Standing, Wait
 from clusterops.model.windows import Windows
-from clusterops.plan.rollout.halts import Halting
+from clusterops.plan.rollout.halts import Halting, failures
 from clusterops.plan.rollout.lanes import Lane, Street
 from clusterops.plan.rollout.stages import Stage, by_lane, stages, steps_of
 
@@ -64,6 +64,7 @@ def decide(
     street = Street.of(everyone, policy, moving or {})
     halting = Halting(
         limit=policy.halt_after_failures,
+        failures=failures(everyone),
         recorded=_several(halted),
         resumed={one.revision: one.at for one in sorted(_several(resumed), key=attrgetter("at"))},
         settled={**(settled or {}), **(_settled(everyone) if halted else {})},
@@ -135,7 +136,7 @@ class _Rollout:
     """What is not paced, then stage by stage, lanes side by side."""
 
     def advance(self, street: Street) -> Progress:
-        halt = self.halting.of(self.revision, self.members)
+        halt = self.halting.of(self.revision)
         stop = _halted(halt) if halt is not None else None
         paced: list[Member] = []
         unpaced: list[Member] = []
@@ -196,7 +197,9 @@ class _Rollout:
         return mark
 
     def _soaks(self, one: Member) -> bool:
-        return one.standing is _SETTLED or (one.standing is _FAILED and not self.halting.forgiven(one))
+        return one.standing is _SETTLED or (
+            one.standing is _FAILED and not self.halting.forgiven(one.revision, one.since)
+        )
 
     def _gate(self, place: int, marks: Sequence[_Mark]) -> Hold | None:
         """What a stage waits for: nothing is left before it, and what has begun elsewhere has settled and soaked."""

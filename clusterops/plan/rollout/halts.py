@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,31 +12,31 @@ from clusterops.model.rollout import Halt, Member, Standing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halting:
-    """``recorded`` are the halts that the Fleet has; ``resumed`` is by revision the latest word that it goes on.
+    """``failures`` by revision; ``recorded`` are the halts that the Fleet has.
 
-    ``settled`` says when targets of any commit settled last.
+    ``resumed`` is by revision the latest word that it goes on, ``settled`` when targets of any commit settled last.
     """
 
     limit: int
+    failures: Mapping[str, list[Halt]]
     recorded: tuple[Halt, ...]
     resumed: Mapping[str, datetime]
     settled: Mapping[str, datetime]
 
-    def of(self, revision: str, members: Iterable[Member]) -> Halt | None:
+    def of(self, revision: str) -> Halt | None:
         """A recorded halt stands, whatever has become of the failed ones since; else as many failures as make one."""
         for halt in self.recorded:
             if halt.revision == revision and self._stands(halt):
                 return halt
-        failed = [one for one in members if one.standing is Standing.FAILED and not self.forgiven(one)]
+        failed = [one for one in self.failures.get(revision, ()) if not self.forgiven(revision, one.at)]
         if len(failed) < self.limit:
             return None
-        last = max(failed, key=lambda one: (one.since.timestamp() if one.since else 0.0, one.target))
-        return Halt(revision=revision, target=last.target, code=last.code, at=last.since)
+        return max(failed, key=lambda one: (one.at.timestamp() if one.at else 0.0, one.target))
 
-    def forgiven(self, failed: Member) -> bool:
-        """Whether a person said go on after it had failed."""
-        said = self.resumed.get(failed.revision)
-        return said is not None and failed.since is not None and failed.since <= said
+    def forgiven(self, revision: str, failed_at: datetime | None) -> bool:
+        """Whether a person said go on after that."""
+        said = self.resumed.get(revision)
+        return said is not None and failed_at is not None and failed_at <= said
 
     def _stands(self, halt: Halt) -> bool:
         """Until a person says go on, or the cluster has settled since."""
@@ -44,3 +45,14 @@ class Halting:
             return False
         settled = self.settled.get(halt.target)
         return settled is None or (halt.at is not None and settled <= halt.at)
+
+
+def failures(members: Iterable[Member]) -> dict[str, list[Halt]]:
+    """By the revision that a cluster failed under, which may be an earlier one than it is a member of now."""
+    found: defaultdict[str, list[Halt]] = defaultdict(list)
+    for one in members:
+        if one.standing is Standing.FAILED:
+            found[one.revision].append(Halt(revision=one.revision, target=one.target, code=one.code, at=one.since))
+        elif one.left is not None:
+            found[one.left.revision].append(one.left)
+    return dict(found)

@@ -11,16 +11,17 @@ from clusterops.model.rollout import Hold, Member, Moving, Reach, Standing, Wait
 
 @dataclass(slots=True)
 class Lane:
-    """``clusters`` that we began and that have not settled; ``machines`` by target, whoever moves them.
+    """``clusters`` that we began and that neither settled nor failed; ``machines`` by target, whoever moves them.
 
     Once somebody does not fit, nobody behind it in this lane goes before it, of whatever commit: a large cluster would
-    wait for ever else. Who is on its way already (``disturbed``) takes no place from it.
+    wait for ever else. Who is ``mended``, so that what it moves ends at last, may: the others may be waiting for that.
     """
 
     name: str
     pace: Pace
     clusters: set[str] = field(default_factory=set)
     machines: dict[str, int] = field(default_factory=dict)
+    mended: set[str] = field(default_factory=set)
     in_flight: int = 0
     _full: Hold | None = None
 
@@ -28,10 +29,9 @@ class Lane:
         """Why it cannot begin now; None where there is room for it."""
         if one.at_once > self.pace.max_machines_in_flight:
             return self._too_large(one)
-        inside = one.target in self.clusters
-        if self._full is not None and not inside:
+        if self._full is not None and one.target not in self.mended:
             return self._full
-        found = (None if inside else self._no_place()) or self._no_machines(one)
+        found = (None if one.target in self.clusters else self._no_place()) or self._no_machines(one)
         self._full = self._full or found
         return found
 
@@ -92,7 +92,7 @@ class Street:
             if one.standing is begun:
                 street._enter(one)
             elif one.disturbed and one.standing is waits and one.target in moving:
-                street.lane(one.region, one.cloud).clusters.add(one.target)
+                street._mend(one)
         return street
 
     def lane(self, region: str, cloud: str) -> Lane:
@@ -101,6 +101,13 @@ class Street:
             name, pace = self.policy.lane(region, cloud)
             found = self._of_place[region, cloud] = self.lanes.setdefault(name, Lane(name, pace))
         return found
+
+    def _mend(self, one: Member) -> None:
+        """What failed is over, so it has lost its place; what was only overtaken by another commit has not."""
+        lane = self.lane(one.region, one.cloud)
+        lane.mended.add(one.target)
+        if one.left is None:
+            lane.clusters.add(one.target)
 
     def let_go(self, one: Member) -> None:
         self.go.append(one.target)

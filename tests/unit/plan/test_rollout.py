@@ -251,6 +251,15 @@ def test_rollout_recorded_halt_stands_when_a_newer_commit_took_the_failed_cluste
     assert decided([fix, member("n02", SETTLED, ago=60), member("n03")], halted=halt, touched={A: 3}).go == ()
 
 
+def test_rollout_failure_counts_against_its_commit_until_the_next_one_begins() -> None:
+    left = Halt(revision=A, target="n01", code="not-settled", at=NOW)
+    taken = member("n01", revision=B, disturbed=True, left=left, windows=CLOSED)
+    decision = decided([taken, member("n02", revision=B), member("n03"), member("n04")], order=(A, B))
+    assert decision.halts == (left,)
+    assert decision.go == ()
+    assert waits(decision) == {"n01": Wait.WINDOW, "n02": Wait.CANARY, "n03": Wait.HALTED, "n04": Wait.HALTED}
+
+
 def test_rollout_goes_on_once_the_fix_has_settled() -> None:
     halt = Halt(revision=A, target="n01", code="not-settled", at=NOW - timedelta(minutes=5))
     rest = [member("n02", SETTLED, ago=60), member("n03")]
@@ -274,6 +283,18 @@ def test_rollout_disturbed_cluster_that_moves_holds_its_place_and_may_use_it() -
     decision = decided([*older, *newer], policy=policy, moving=moves("n05", 2))
     assert decision.go == ("n05",)
     assert waits(decision)["n02"] is Wait.CLUSTERS
+
+
+def test_rollout_fix_of_what_failed_needs_a_place_and_passes_those_that_wait_for_its_machines() -> None:
+    policy = paced(max_concurrent_clusters=1, max_machines_in_flight=3, halt_after_failures=2)
+    older = [member("n01", SETTLED, ago=60), *fleet(2, first=2)]
+    left = Halt(revision=A, target="n05", code="not-settled", at=NOW)
+    newer = [member("n05", revision=B, disturbed=True, left=left), member("n06", revision=B)]
+    decision = decided([*older, *newer], policy=policy, moving=moves("n05", 2))
+    assert decision.go == ("n05",)
+    assert waits(decision) == {"n02": Wait.MACHINES, "n03": Wait.MACHINES, "n06": Wait.CANARY}
+    decision = decided([*older, member("n09", BEGUN, at_once=1), *newer], policy=policy, moving=moves("n05", 2))
+    assert waits(decision)["n05"] is Wait.CLUSTERS
 
 
 def test_rollout_of_others_machines_takes_no_place_of_a_cluster() -> None:
