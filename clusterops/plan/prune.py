@@ -28,7 +28,7 @@ from clusterops.capi.kinds import (
     is_template,
     tier_of,
 )
-from clusterops.capi.references import closed_group, names, owners, references
+from clusterops.capi.references import closed_group, names, owners, references, spec_references
 from clusterops.model.fleet import is_shared
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject, Unreadable
@@ -315,7 +315,7 @@ def _credential(found: LiveObject, situation: Situation, user: ObjectKey | None)
 
 def _class_in_use(found: LiveObject, situation: Situation) -> Problem | None:
     successor = _successor(found.key, situation)
-    if successor is not None and situation.live.found(successor) is None:
+    if successor is not None and not _replaces(situation.live.found(successor), found):
         return hold(IN_USE, found.key, f"stays until {successor.label} is there")
     if successor is None and is_shared(situation.target):
         return refuse("prune-not-allowed", found.key, "is shared: other targets may refer to it", _by_hand(found.key))
@@ -327,6 +327,17 @@ def _class_in_use(found: LiveObject, situation: Situation) -> Problem | None:
     if successor is not None:
         return hold(IN_USE, found.key, f"stays until {beyond.label} has moved on")
     return hold("still-referenced", found.key, f"{beyond.label} still refers to it")
+
+
+def _replaces(successor: LiveObject | None, old: LiveObject) -> bool:
+    """Whether the next generation is there, and known to the controllers that knew the old one.
+
+    Until they note it on the templates that both name, the garbage collector would take these with the old one.
+    """
+    if successor is None:
+        return False
+    observed = [int((one.body.get("status") or {}).get("observedGeneration") or 0) for one in (successor, old)]
+    return observed[0] >= successor.generation or not observed[1]
 
 
 def _successor(key: ObjectKey, situation: Situation) -> ObjectKey | None:
@@ -351,11 +362,15 @@ def _still_referenced(key: ObjectKey, user: ObjectKey, situation: Situation) -> 
 
 
 def _user_of(key: ObjectKey, situation: Situation, going: set[ObjectKey]) -> ObjectKey | None:
-    """The first object that stays and refers to ``key``, as desired or as live."""
+    """The first object that stays and refers to ``key``, as desired or as live.
+
+    Not by its owner: Cluster API notes on each template the classes that name it.
+    """
+    named = spec_references if is_class(key) else references
     users = sorted(
         other
         for other, body in _bodies(situation)
-        if other != key and other not in going and any(names(reference, key) for reference in references(body))
+        if other != key and other not in going and any(names(reference, key) for reference in named(body))
     )
     return users[0] if users else None
 

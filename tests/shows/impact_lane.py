@@ -17,6 +17,7 @@ from clusterops.model.inventory import Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
 from clusterops.model.plan import Plan
+from clusterops.plan.classes import NO_CLASSES, Classes
 from clusterops.telemetry import build_logger
 from tests.fleet_objects import MemoryStore, body, read_and_plan
 from tests.shows.impact_clusters import Bodies
@@ -84,13 +85,16 @@ class Lane:
     bodies: Bodies
     also: tuple[str, ...] = ()
     """Clusters whose Machines are looked at too, beside those in this namespace."""
+    target: str = "north/alpha"
+    classes: Classes = NO_CLASSES
+    """Of shared targets that the Clusters here name."""
     inventory: Inventory = field(init=False)
     findings: list[Finding] = field(default_factory=list)
     _mid: bool = False
     _wanted: tuple[ObjectKey, ...] = ()
 
     def __post_init__(self) -> None:
-        self.inventory = empty_inventory("north/alpha")
+        self.inventory = empty_inventory(self.target)
 
     async def create(self) -> None:
         await self._apply()
@@ -169,7 +173,7 @@ class Lane:
     async def _apply(self) -> tuple[Plan, tuple[LiveObject, ...]]:
         for _ in range(6):
             before = await self.machines()
-            plan = await self._plan()
+            plan = await self.plan()
             self._wanted = tuple(change.key for change in plan.changes if change.desired is not None)
             stopped = [
                 change.reason.text for change in plan.changes if change.reason and change.desired and not change.writes
@@ -183,11 +187,18 @@ class Lane:
             assert needs_replan(report), [problem.text for problem in report.problems]
         raise AssertionError("objects moved under six plans")
 
-    async def _plan(self) -> Plan:
-        wanted = copy.deepcopy(self.bodies)
-        for one in wanted:
+    async def plan(self) -> Plan:
+        return await read_and_plan(self.cluster, self.wanted, self.inventory, classes=self.classes)
+
+    @property
+    def wanted(self) -> Bodies:
+        """``bodies`` as a render gives them, with their namespace."""
+        found = copy.deepcopy([body("v1", "Namespace", self.name, None), *self.bodies])
+        for one in found:
+            one["metadata"]["annotations"]["clusterops.io/target"] = self.target
+        for one in found[1:]:
             one["metadata"]["namespace"] = self.name
-        return await read_and_plan(self.cluster, [body("v1", "Namespace", self.name, None), *wanted], self.inventory)
+        return found
 
     async def settle(self, deadline_s: float = 1200.0) -> None:
         """Healthy, and still so after a while in which a controller that had missed something would have moved."""

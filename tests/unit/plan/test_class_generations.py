@@ -300,8 +300,23 @@ def test_a_cluster_of_another_namespace_keeps_the_old_class() -> None:
 def test_an_old_class_that_nobody_uses_stays_until_the_new_one_is_there() -> None:
     """Templates of both would else have no owner for a moment, and the garbage collector takes such."""
     found, wanted = fleet(), patched(class_bodies())
+    found.cluster.set_status(CLASS, {"observedGeneration": 1})
+    new = the_new(found.shared.plan(wanted)).key
     assert dropped(found.apply_shared(wanted)) == {"small": "generation-in-use"}
-    assert dropped(found.apply_shared(wanted)) == {"small": "prune"}
+    assert dropped(found.shared.plan(wanted)) == {"small": "generation-in-use"}, "no controller has seen it"
+    found.cluster.set_status(new, {"observedGeneration": 1})
+    assert dropped(found.shared.plan(wanted)) == {"small": "prune"}
+
+
+def test_a_template_that_names_the_old_class_as_an_owner_is_no_user_of_it() -> None:
+    """Cluster API notes every class on the templates that it names, also where a newer one names them, too."""
+    found, wanted = fleet(), patched(class_bodies())
+    found.apply_shared(wanted)
+    owner = {"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "ClusterClass", "name": "small"}
+    for one in class_bodies():
+        if one["kind"] != "ClusterClass":
+            found.cluster.objects[ObjectKey.of(one)]["metadata"]["ownerReferences"] = [owner]
+    assert dropped(found.shared.plan(wanted)) == {"small": "prune"}
 
 
 def test_a_class_that_git_dropped_is_not_taken_from_others() -> None:
