@@ -86,7 +86,7 @@ class Story:
 
 def story(seed: int, clusters: int) -> Story:
     random = Random(seed)
-    grid_s = 300 if clusters > 500 else 30
+    grid_s = 600 if clusters > 500 else 30
     policy = _policy(random, clusters)
     sites = _sites(random, clusters, grid_s)
     commits = _commits(random, sites)

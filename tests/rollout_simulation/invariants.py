@@ -107,13 +107,15 @@ class Ledger:
 def check_stages(world: World, ledger: Ledger, members: Iterable[Member], go: Sequence[str]) -> None:
     """No stage before the one before it has settled and soaked: of what begins now, by lane and commit."""
     begin = set(go)
-    groups: defaultdict[tuple[str, str], list[Member]] = defaultdict(list)
-    for one in members:
-        if one.paced:
-            groups[one.revision, world.lanes[one.target]].append(one)
+    keys = {(world.newest[name], world.lanes[name]) for name in go}
+    groups: dict[tuple[str, str], list[Member]] = {key: [] for key in keys if world.touched[key[0]] > 1}
+    for one in members if groups else ():
+        group = groups.get((one.revision, world.lanes[one.target]))
+        if group is not None and one.paced:
+            group.append(one)
     for group in groups.values():
         beginners = [one for one in group if one.target in begin]
-        if beginners and world.touched[beginners[0].revision] > 1:
+        if beginners:
             _check_group(world, ledger, group, beginners)
 
 
