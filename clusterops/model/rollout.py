@@ -149,6 +149,10 @@ class Progress:
     halt: Halt | None = None
     steps: int = 0
     """In how many it goes from where it stands, at the least."""
+    canaries: tuple[str, ...] = ()
+    """Those that others wait for."""
+    soaked_at: datetime | None = None
+    """When its canaries have soaked, or had; None before they are over, and where none of them moved a machine."""
 
     @property
     def over(self) -> bool:

@@ -132,6 +132,8 @@ class _Rollout:
     held: dict[str, Hold] = field(default_factory=dict)
     soaking_until: datetime | None = None
     steps: int = 0
+    canaries: list[str] = field(default_factory=list)
+    soaked_at: datetime | None = None
     _order: list[list[Member]] = field(default_factory=list)
     """What is not paced, then stage by stage, lanes side by side."""
 
@@ -166,6 +168,7 @@ class _Rollout:
         staged = stages(members, lane.pace, self.policy.rings)
         self.steps = max(self.steps, steps_of(staged, lane.pace))
         marks = [self._mark(stage, lane.pace) for stage in staged]
+        self._note_canaries(marks)
         for place, mark in enumerate(marks):
             self._note_order(place, mark.stage)
             gate = (stop or self._gate(place, marks)) if mark.waiting else None
@@ -217,6 +220,14 @@ class _Rollout:
         self.soaking_until = max(until, self.soaking_until or until)
         return Hold(wait=Wait.SOAK, message=f"waits for {mark.stage.name} to soak until {until:%H:%MZ}", until=until)
 
+    def _note_canaries(self, marks: Sequence[_Mark]) -> None:
+        first = marks[0]
+        if first.stage.wait is not Wait.CANARY or len(marks) == 1:
+            return
+        self.canaries.extend(one.target for one in first.stage.members)
+        if first.soaked_at is not None and not first.waiting and not first.begun:
+            self.soaked_at = max(first.soaked_at, self.soaked_at or first.soaked_at)
+
     def _note_order(self, place: int, stage: Stage) -> None:
         while len(self._order) <= place + 1:
             self._order.append([])
@@ -246,6 +257,8 @@ class _Rollout:
             soaking_until=self.soaking_until,
             halt=halt,
             steps=max(self.steps, int(bool(in_flight or self.held))),
+            canaries=tuple(self.canaries),
+            soaked_at=self.soaked_at,
         )
 
 
