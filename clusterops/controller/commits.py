@@ -96,6 +96,8 @@ class Commit:
     _applied: dict[str, asyncio.Event] = field(default_factory=dict)
     _rested: dict[str, asyncio.Event] = field(default_factory=dict)
     """Targets that others of the commit wait for: set once they are held, or at their end."""
+    _there: set[str] = field(default_factory=set)
+    """Shared targets that were applied whole at least once."""
     _shared: dict[str, RenderedSet] = field(default_factory=dict)
     """What targets render that others wait for."""
 
@@ -190,6 +192,7 @@ class Commit:
         self._tidying.discard(name)
         self.outcomes[name] = outcome
         self.under_way.pop(name, None)
+        self._note_applied(name, outcome)
         self._end_wait_for(name)
         self.on_change(self)
 
@@ -206,14 +209,15 @@ class Commit:
     async def rendered(self, name: str, rendered: RenderedSet) -> Mapping[ObjectKey, Manifest]:
         """Waits until every target is rendered, or failed to: then all of them read the cluster in the same lists.
 
-        It delays nothing: no target goes before all are planned. Returns what goes before this one.
+        It delays nothing: no target goes before all are planned. Returns what is still to go before this one.
         """
         if name in self._applied:
             self._shared[name] = rendered
         self._note_rendered(name)
         await self._until(self._rendered, name)
-        earlier = (each for other, each in self._shared.items() if _rank(other) < _rank(name))
-        return {manifest.key: manifest for each in earlier for manifest in each.manifests}
+        earlier = [other for other, event in self._applied.items() if _rank(other) < _rank(name) and not event.is_set()]
+        sets = (self._shared[other] for other in earlier if other in self._shared)
+        return {manifest.key: manifest for each in sets for manifest in each.manifests}
 
     def _note_rendered(self, name: str) -> None:
         self._unrendered.discard(name)
@@ -259,9 +263,12 @@ class Commit:
         return self._superseded(name) or self._stopped.get(name)
 
     def waits_for_shared(self, name: str) -> bool:
-        """Whether something that it is to follow is not applied yet: it is held, and recorded so, before that is."""
+        """Whether something that it is to follow is not applied yet: it is held, and recorded so, before that is.
+
+        What failed to be applied is waited for as well: it may come back, and else there is nothing to follow.
+        """
         after = self.works[name].after if name in self.works else frozenset()
-        return any(not self._applied[each].is_set() for each in after & self._applied.keys())
+        return bool(after & self._applied.keys() - self.superseded.keys() - self._there)
 
     @property
     def shared_applied(self) -> bool:
@@ -328,7 +335,12 @@ class Commit:
         self.under_way[name] = outcome
         if outcome.report is not None and name in self._applied:
             self._applied[name].set()
+        self._note_applied(name, outcome)
         self.on_change(self)
+
+    def _note_applied(self, name: str, outcome: Outcome) -> None:
+        if outcome.report is not None and outcome.problem is None:
+            self._there.add(name)
 
     async def _turn(self, name: str) -> None:
         """Waits for what is shared and goes before this target."""

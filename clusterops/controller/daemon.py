@@ -173,7 +173,7 @@ class Daemon:
             gone=self._gone(fleet),
             policy_moved=self._fleet is not None and self._fleet.file.policy != fleet.file.policy,
         )
-        due = await with_dependents(due, mine, self.memories, snapshot, self.doors)
+        due = await with_dependents(due, mine, self.memories, snapshot, self.doors, first=self.head is None)
         ruled = self._fleet is not None and drift_rules(self._fleet) != drift_rules(fleet)
         self._fleet, self._snapshot = fleet, snapshot
         self._headed.set()

@@ -17,7 +17,7 @@ from clusterops.controller.classes import classes_of
 from clusterops.controller.due import Due, Memory
 from clusterops.controller.records import Records
 from clusterops.controller.work import Doors
-from clusterops.model.fleet import Target, is_shared
+from clusterops.model.fleet import Mode, Target, is_shared
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
 from clusterops.model.revision import Snapshot
@@ -31,23 +31,30 @@ async def with_dependents(
     memories: Mapping[str, Memory],
     snapshot: Snapshot,
     doors: Doors,
+    *,
+    first: bool = False,
 ) -> tuple[Due, ...]:
     """``due`` with the targets that follow one of them, ordered by name; those that move say what they go after.
 
-    Nothing is read where no shared target that owns a class is due or unfinished. Raises what reading raises.
+    ``first``: this process begins, so that whoever was forgotten on an old class is found. Nothing is read where no
+    shared target that owns a class is due, unfinished, or left with an old one then. Raises what reading raises.
     """
     found = {each.target.name: each for each in due}
-    shared = [name for name in sorted(mine) if _may_lead(name, found, memories) and owns_classes(name, doors.records)]
+    old = frozenset(with_old_classes(doors.records)) if first else frozenset()
+    shared = [name for name in sorted(mine) if name in old or _may_lead(name, found, memories)]
+    shared = [name for name in shared if owns_classes(name, doors.records)]
     if not shared:
         return tuple(due)
     clusters = _by_target(await doors.cluster.list_objects(CORE, "Cluster"), mine, doors.records)
     every = await asyncio.gather(*(classes_of(mine[name], snapshot, doors) for name in shared))
     for name, classes in zip(shared, every, strict=True):
         following = dict(_followers(clusters, classes, memories))
-        if name in found or following.keys() & found.keys():
+        forgotten = first and any(moves and memories[each].settled for each, moves in following.items())
+        if name in found or following.keys() & found.keys() or forgotten:
             group = [found.get(each) or _again(mine[each], memories[each]) for each in (name, *following)]
             for member in _of_one_commit(group, snapshot.revision.text):
-                after = frozenset({name}) if following.get(member.target.name) else frozenset()
+                applied = member.target.mode is mine[name].mode is Mode.APPLY
+                after = frozenset({name}) if applied and following.get(member.target.name) else frozenset()
                 found[member.target.name] = replace(member, after=member.after | after)
     return tuple(found[name] for name in sorted(found))
 

@@ -171,7 +171,7 @@ class Pacing:
         names = commit.works.keys() | commit.outcomes.keys()
         for name in sorted(names - commit.superseded.keys()):
             target = commit.works[name].target if name in commit.works else self._target(name)
-            if target is not None:
+            if target is not None and not commit.waits_for_shared(name):
                 yield self._member(commit, target)
 
     def _member(self, commit: Commit, target: Target) -> Member:

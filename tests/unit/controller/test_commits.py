@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from clusterops.controller.commits import Commit
 from clusterops.controller.statuses import statuses_of
@@ -130,6 +131,60 @@ def test_a_plan_verdict_that_stands_is_not_written_again() -> None:
     one._judged.set()
     contexts = [status.context for status in statuses_of(one, "default", NOW)]
     assert contexts == ["clusterops/apply", "clusterops/apply: north"]
+
+
+def following(digit: str) -> Commit:
+    """A follows what SHARED renders; B does not."""
+    one = commit(digit, SHARED, A, B)
+    one.works = {**one.works, A: replace(one.works[A], after=frozenset({SHARED}))}
+    one.__post_init__()
+    one.admit = _after_shared
+    return one
+
+
+async def _after_shared(one: Commit, name: str) -> Problem | None:
+    return Problem(code="rollout-held", subject=name, message="waits") if one.waits_for_shared(name) else None
+
+
+async def test_what_follows_is_held_before_what_it_follows_begins() -> None:
+    one = following("1")
+    shared, follower, other = await begun(one, SHARED), await begun(one, A), await begun(one, B)
+    problem = await asyncio.wait_for(follower, 60)
+    assert problem is not None
+    assert problem.code == "rollout-held"
+    assert not shared.done(), "its hold is not recorded yet"
+    one.hold(A, problem)
+    assert await asyncio.wait_for(shared, 60) is None
+    one.progress(SHARED, draft(SHARED, stage=Stage.APPLY, report=ApplyReport()))
+    assert await asyncio.wait_for(other, 60) is None
+    assert not one.waits_for_shared(A)
+
+
+async def test_what_follows_waits_for_what_failed_until_that_comes_back() -> None:
+    one = following("1")
+    failed = Problem(code="api-unreachable", subject=SHARED, message="away", retry=Retry.BACKOFF)
+    one.finish(SHARED, draft(SHARED, problem=failed))
+    assert one.waits_for_shared(A)
+    one.again(SHARED)
+    one.progress(SHARED, draft(SHARED, stage=Stage.HEALTH, report=ApplyReport()))
+    assert not one.waits_for_shared(A)
+    one.finish(SHARED, draft(SHARED, stage=Stage.DONE, report=ApplyReport()))
+    assert not one.waits_for_shared(A)
+
+
+async def test_nobody_waits_for_what_a_later_commit_took() -> None:
+    one = following("1")
+    one.supersede(SHARED, commit("2", SHARED))
+    assert not one.waits_for_shared(A)
+
+
+async def test_what_was_applied_does_not_come_any_more() -> None:
+    """It lives by then, or never will."""
+    one = commit("1", A, SHARED)
+    sets = {name: rendered([body("v1", "ConfigMap", name.replace("/", "-"))]) for name in (A, SHARED)}
+    await asyncio.gather(*(one.rendered(name, each) for name, each in sets.items()))
+    one.progress(SHARED, draft(SHARED, stage=Stage.APPLY, report=ApplyReport()))
+    assert await one.rendered(A, sets[A]) == {}
 
 
 async def test_a_target_is_told_what_those_before_it_render() -> None:

@@ -71,12 +71,18 @@ def memories(*unsettled: str, of: str = "main@1111111", passed: bool = False) ->
 
 
 async def due_with(
-    found: Fleet, bodies: Bodies | None, *due: Due, known: Mapping[str, Memory] | None = None
+    found: Fleet,
+    bodies: Bodies | None,
+    *due: Due,
+    known: Mapping[str, Memory] | None = None,
+    observed: str = "",
+    first: bool = False,
 ) -> dict[str, Due]:
     git = Git({SHARED: bodies} if bodies is not None else {})
-    mine = {name: target(name) for name in (SHARED, ALPHA, BETA)}
+    modes = {True: Mode.OBSERVE, False: Mode.APPLY}
+    mine = {name: replace(target(name), mode=modes[name == observed]) for name in (SHARED, ALPHA, BETA)}
     snapshot = work(mine[SHARED], HEAD).snapshot
-    answer = await with_dependents(due, mine, known or memories(), snapshot, doors_of(found, git))
+    answer = await with_dependents(due, mine, known or memories(), snapshot, doors_of(found, git), first=first)
     return {each.target.name: each for each in answer}
 
 
@@ -148,6 +154,22 @@ async def test_who_is_due_while_the_shared_target_has_failed_takes_it_along() ->
     found = await due_with(await made("alpha", "beta"), patched(class_bodies()), own, known=known)
     assert names(found) == {ALPHA, BETA}
     assert SHARED in found
+
+
+async def test_whoever_was_forgotten_on_an_old_class_is_found_when_a_process_begins() -> None:
+    """Its record could not be written before the end of the process that knew."""
+    found, wanted = await made("alpha", "beta"), patched(class_bodies())
+    assert await due_with(found, wanted, first=True) == {}, "there is no old class"
+    await asyncio.to_thread(found.apply_shared, wanted)
+    assert await due_with(found, wanted) == {}
+    assert set(await due_with(found, wanted, first=True)) == {SHARED, ALPHA, BETA}
+
+
+@pytest.mark.parametrize("observed", [SHARED, ALPHA])
+async def test_what_is_only_observed_neither_waits_nor_is_waited_for(observed: str) -> None:
+    found = await due_with(await made("alpha"), patched(class_bodies()), shared_due(), observed=observed)
+    assert set(found) == {SHARED, ALPHA}
+    assert found[ALPHA].after == frozenset()
 
 
 async def test_a_shared_target_owns_old_classes_until_they_are_collected() -> None:
