@@ -130,7 +130,7 @@ def _pace(random: Random, clusters: int) -> Pace:
 
 def _sites(random: Random, clusters: int, grid_s: int) -> dict[str, Site]:
     timelines = [_timeline(random, grid_s) for _ in range(30)]
-    hours = [_windows(random) for _ in range(3)]
+    hours = [_windows(random) for _ in range(random.choice((0, 2)))]
     found = {}
     for number in range(clusters):
         name = f"r{random.randrange(8)}/c{number:04}"
@@ -139,7 +139,7 @@ def _sites(random: Random, clusters: int, grid_s: int) -> dict[str, Site]:
             region=name.partition("/")[0],
             cloud=random.choice(("metal", "virtual", "virtual")),
             labels={"ring": random.choice(_RINGS)} if random.random() < 0.2 else {},
-            windows=random.choice(hours) if random.random() < 0.1 else Windows(),
+            windows=random.choice(hours) if hours and random.random() < 0.1 else Windows(),
             timeline=random.choice(timelines),
             at_first=random.random() < 0.97,
         )
@@ -203,6 +203,6 @@ def _edits(random: Random, names: list[str]) -> dict[str, Edit]:
 
 def _remedied(random: Random, names: list[str], end: int) -> list[tuple[int, str, int]]:
     """One here and there, and now and then many at once."""
-    single = [(random.randrange(end), random.choice(names), random.randrange(2 * HOUR)) for _ in range(30)]
+    single = [(random.randrange(end), random.choice(names), random.randrange(2 * HOUR)) for _ in range(15)]
     burst, at = random.choice((0, 0, 20)), random.randrange(end)
     return single + [(at, name, HOUR) for name in random.sample(names, min(burst, len(names)))]

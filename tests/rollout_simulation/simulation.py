@@ -88,10 +88,11 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Of one run: CPU seconds of each decision, begun and failed targets, crashes that were compared."""
+    """Of one run: each decision's seconds, CPU and on the wall; targets begun and failed, crashes compared."""
 
     seed: int
-    decisions_s: tuple[float, ...]
+    cpu_s: tuple[float, ...]
+    wall_s: tuple[float, ...]
     begun: int
     failed: int
     halts: int
@@ -113,7 +114,7 @@ class Simulation:
     """(second, number, what, target or revision, epoch, value)"""
     _number: Iterator[int] = field(default_factory=itertools.count)
     _stale: bool = True
-    _times: list[float] = field(default_factory=list)
+    _times: list[tuple[float, float]] = field(default_factory=list)
     _answered: set[tuple[str, str]] = field(default_factory=set)
     _counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("begun", "failed", "crashes"), 0))
     _again: set[int] = field(default_factory=set)
@@ -135,7 +136,8 @@ class Simulation:
             raise Violation(told[0])
         return Figures(
             seed=self.story.seed,
-            decisions_s=tuple(self._times),
+            cpu_s=tuple(cpu for cpu, _ in self._times),
+            wall_s=tuple(wall for _, wall in self._times),
             halts=len(self._answered),
             ends_held=len(decision.held),
             simulated_s=self.world.now,
@@ -170,9 +172,9 @@ class Simulation:
     def _decide(self) -> Decision:
         if self._stale:
             self.memory, self._stale = Memory.rebuilt(self.world), False
-        began = time.process_time()
+        cpu, wall = time.process_time(), time.perf_counter()
         decision = self.memory.decide()
-        self._times.append(time.process_time() - began)
+        self._times.append((time.process_time() - cpu, time.perf_counter() - wall))
         members = [one for each in self.memory.members.values() for one in each.values()]
         check_whole(members, decision)
         check_stages(self.world, self.ledger, members, decision.go)
