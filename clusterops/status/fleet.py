@@ -63,7 +63,7 @@ class FleetStatus:
         return {
             **{name: text for name, text in texts.items() if text},
             "targets": {name: getattr(self.targets, name) for name in _COUNTS},
-            **({"halted": _halt_body(self.halted)} if self.halted else {}),
+            **({"halted": halt_body(self.halted)} if self.halted else {}),
             **({"rollouts": [dict(one) for one in self.rollouts]} if self.rollouts else {}),
             "management": [{"name": name, "uid": uid} for name, uid in sorted(self.management.items())],
             "conditions": [condition.to_body() for condition in self.conditions],
@@ -80,19 +80,19 @@ class FleetStatus:
             resumed_at=parse_time(body.get("resumedAt")),
             message=str(body.get("message") or ""),
             targets=TargetCounts(**{name: int(counts.get(name) or 0) for name in _COUNTS}),
-            halted=_halt_of(halted) if halted else None,
+            halted=halt_of(halted) if halted else None,
             rollouts=tuple(body.get("rollouts") or ()),
             management={str(item["name"]): str(item["uid"]) for item in body.get("management") or ()},
             conditions=conditions_of(body.get("conditions")),
         )
 
 
-def _halt_body(halt: Halt) -> dict[str, Any]:
+def halt_body(halt: Halt) -> dict[str, Any]:
     texts = {"revision": halt.revision, "target": halt.target, "code": halt.code}
     return texts | ({"at": time_text(halt.at)} if halt.at else {})
 
 
-def _halt_of(body: Mapping[str, Any]) -> Halt:
+def halt_of(body: Mapping[str, Any]) -> Halt:
     texts = {name: str(body.get(name) or "") for name in ("revision", "target", "code")}
     return Halt(**texts, at=parse_time(body.get("at")))
 
