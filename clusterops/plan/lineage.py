@@ -41,15 +41,20 @@ def hashed(template: Manifest) -> ObjectKey:
 def generation_in(live: LiveSet, sent: Manifest, inventory: Inventory) -> ObjectKey:
     """The key for an object of which one generation is current for everybody, from its content and what lives alone.
 
-    One that has the content already, git's own first; else git's own name where nothing has it, else a new one. What
-    cannot be read says nothing, so git's own stays.
+    One that has the content already, git's own first; else git's own name where nothing has it, else a new one. One
+    that is not to rotate stays the newest there is. What cannot be read says nothing, so git's own stays.
     """
     own, there = sent.key, live.objects.get(sent.key)
-    if not rotates(sent) or isinstance(there, Unreadable):
+    if isinstance(there, Unreadable):
         return own
     known = (key for key in sorted(live) if key != own and is_generation_of(own, key))
-    same = (key for key in (own, *known) if offers(key, sent, live, inventory))
-    return next(same, own if isinstance(there, Absent) else hashed(sent))
+    same = next((key for key in (own, *known) if offers(key, sent, live, inventory)), None)
+    if same is not None:
+        return same
+    newest = None if rotates(sent) else latest(live, own)
+    if newest is not None:
+        return newest.key
+    return own if isinstance(there, Absent) else hashed(sent)
 
 
 def latest(live: LiveSet, key: ObjectKey, but: ObjectKey | None = None) -> LiveObject | None:

@@ -169,6 +169,19 @@ def test_an_annotation_opts_out() -> None:
     assert not found.plan("alpha", found.classes(patched(first), comes=True)).writes
 
 
+def test_one_that_does_not_rotate_any_more_stays_where_it_is_and_is_edited_there() -> None:
+    found, wanted = fleet("alpha"), patched(class_bodies())
+    new = the_new(found.apply_shared(wanted)).key
+    found.apply("alpha", found.classes(wanted))
+    found.apply_shared(wanted)
+    assert found.alive == {new.name}
+    again = patched(wanted, "y")
+    one_of(again, "ClusterClass")["metadata"]["annotations"]["clusterops.io/rotate"] = "disabled"
+    plan = found.shared.plan(again)
+    assert [(one.key, one.action) for one in plan.changes if one.writes] == [(new, Action.UPDATE)]
+    assert not found.plan("alpha", found.classes(again, comes=True)).writes
+
+
 def test_a_class_beside_its_cluster_in_one_target_is_edited_in_place() -> None:
     world = World()
     world.apply(world.plan(topology_bodies()))
