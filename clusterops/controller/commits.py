@@ -23,7 +23,7 @@ from clusterops.model.policy import Weight
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Stage
 from clusterops.model.revision import Revision
-from clusterops.model.rollout import PACED, Reach
+from clusterops.model.rollout import PACED, Progress, Reach
 from clusterops.plan.budgets import needs
 from clusterops.plan.rollout import reach_of
 
@@ -73,6 +73,8 @@ class Commit:
     """What each target's plan does to machines, and how many change at a time; known once judged."""
     paced: set[str] = field(default_factory=set)
     """Targets that others wait for, and that were let go."""
+    pace: Progress | None = None
+    """How far the pace has it, as of its last decision; None where it was not asked."""
     superseded: dict[str, str] = field(default_factory=dict)
     """Target to the short id of the later commit that changed it."""
     planned: bool = False
@@ -174,6 +176,12 @@ class Commit:
         self.outcomes[name] = outcome
         self.under_way.pop(name, None)
         self.on_change(self)
+
+    def note_pace(self, progress: Progress | None) -> None:
+        """Told on only where it is news: whoever hears of it may decide anew."""
+        if progress != self.pace:
+            self.pace = progress
+            self.on_change(self)
 
     def hold(self, name: str, problem: Problem) -> None:
         """The target waits for its turn: its pass is over, and begins anew."""

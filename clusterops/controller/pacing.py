@@ -160,6 +160,9 @@ class Pacing:
             halted=self.doors.records.halted,
             resumed=self.doors.records.resumed,
         )
+        told = {one.revision: one for one in self.decision.rollouts}
+        for commit in commits:
+            commit.note_pace(told.get(commit.revision.text))
         revisions = {name: one.revision for one in self.decision.rollouts for name in one.in_flight}
         self._granted |= {(revisions[name], name) for name in self.decision.go if name in revisions}
         waiting = {name for one in self._commits for name in one.held}
