@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
 from clusterops.model.revision import FileEntry, Revision, Snapshot
 from clusterops.ports import WatchEvent
-from tests.model_cluster import ModelCluster, copied
+from tests.model_cluster import ModelCluster
 
 Files = Mapping[str, bytes]
 
@@ -96,10 +97,10 @@ class ServingCluster(ModelCluster):
         before = self.objects.get(key)
         if before is None or before["metadata"]["resourceVersion"] != body["metadata"].get("resourceVersion"):
             raise TransientError("object-changed", key.label, "was changed by somebody else")
-        wanted = copied(dict(body))
+        wanted = copy.deepcopy(dict(body))
         wanted["metadata"] = {**before["metadata"], **wanted["metadata"]}
         self._store(key, wanted)
-        return LiveObject.of(copied(self.objects[key]))
+        return LiveObject.of(copy.deepcopy(self.objects[key]))
 
     async def list_objects(
         self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
@@ -108,7 +109,7 @@ class ServingCluster(ModelCluster):
         keys = [key for key in self.objects if (key.group, key.kind) == (group, kind)]
         here = (self.objects[key] for key in sorted(keys) if namespace in {None, key.namespace})
         found = (body for body in here if wanted.items() <= (body["metadata"].get("labels") or {}).items())
-        return tuple(LiveObject.of(copied(body)) for body in found)
+        return tuple(LiveObject.of(copy.deepcopy(body)) for body in found)
 
     async def watch(
         self, group: str, kind: str, *, namespace: str | None = None, labels: str = "", fresh: bool = False
