@@ -21,6 +21,8 @@ HEAL_ANNOTATION: Final = "clusterops.io/heal-at"
 """On a FleetTarget: a time, a blank, and the id of the plan that a person has seen. It goes once it is answered."""
 CONFIRMED_ANNOTATION: Final = "clusterops.io/confirmed-revision"
 """On the Fleet: a commit that may be taken although it does not descend from the last one."""
+RESUME_ANNOTATION: Final = "clusterops.io/resume-rollout"
+"""On the Fleet: a time, a blank, and the revision (``main@3b9e0d1``) whose halted rollout goes on."""
 GROUP: Final = "clusterops.io"
 AGAIN_S: Final = 5.0
 
