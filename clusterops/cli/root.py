@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from clusterops import __version__
-from clusterops.cli import daemon, deletion, demo, drift, files, sandbox, tools, work
+from clusterops.cli import daemon, deletion, demo, drift, files, rollout, sandbox, tools, work
 from clusterops.cli.screen import Exit
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 for part in (files, work, deletion, daemon, demo):
     part.register(app)
 app.add_typer(drift.app, name="drift")
+app.add_typer(rollout.app, name="rollout")
 app.add_typer(tools.app, name="tools")
 app.add_typer(sandbox.app, name="sandbox")
 

@@ -18,6 +18,7 @@ from clusterops.cli import options
 from clusterops.cli.environment import read_settings
 from clusterops.cli.locally import LocalFleet, choose_targets, full_name, is_known, open_fleet, refuse_elsewhere
 from clusterops.cli.programs import render_settings
+from clusterops.cli.rollout_screen import why_held
 from clusterops.cli.screen import (
     Exit,
     Output,
@@ -32,12 +33,13 @@ from clusterops.cli.screen import (
     say_table,
 )
 from clusterops.controller.by_hand import Asked
+from clusterops.controller.halts import halted_rollouts, rewritten
 from clusterops.errors import ClusterOpsError
 from clusterops.model.fleet import Target
 from clusterops.model.report import Outcome, Result, Stage
 from clusterops.plan import plan_to_json, plan_to_markdown, plan_to_text
 from clusterops.settings import Settings
-from clusterops.status import Phase, StoredTarget
+from clusterops.status import Phase, StoredFleet, StoredTarget
 
 
 class PlanOutput(StrEnum):
@@ -132,27 +134,28 @@ def pause(
 
 def resume(
     target: Annotated[
-        str, typer.Argument(metavar="TARGET", help="A target; without one: go on after a rewritten history.")
+        str, typer.Argument(metavar="TARGET", help="End its pause; without one: whatever of the fleet is halted.")
     ] = "",
     revision: Annotated[
-        str, typer.Option("--revision", help="The full commit id to take; default: the one that is held.")
+        str,
+        typer.Option("--revision", help="The halted rollout's revision, or the full commit id of a rewritten history."),
     ] = "",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     config: options.Config = None,
     output: Output = OutputOption,
 ) -> None:
-    """End a pause of one target, or go on after a rewritten history."""
+    """End a pause of one target, or go on with a halted rollout, or after a rewritten history."""
     read = partial(settings_of, config, kubeconfig, context, None)
     if target:
         _ask(target, "resume", read, output)
         return
     with explained(output=output):
-        answers = run(_confirm(read(), revision))
+        answers = run(_go_on(read(), revision))
     if output is Output.JSON:
         say_json({"answers": answers})
     else:
-        say("\n".join(answers) or "no fleet is held; nothing to resume")
+        say("\n".join(answers) or "nothing is halted")
 
 
 def status(
@@ -253,10 +256,21 @@ async def _asked_of_cluster(settings: Settings, target: str, what: str) -> str:
         return await hands.wishes.suspend(stored, suspended=what == "pause")
 
 
-async def _confirm(settings: Settings, revision: str) -> list[str]:
+async def _go_on(settings: Settings, revision: str) -> list[str]:
     async with open_hands(settings) as hands:
-        held = await hands.wishes.held()
-        return [await hands.wishes.confirm_history(fleet, revision or commit) for fleet, commit in held.items()]
+        return [answer for stored in await hands.wishes.fleets() for answer in await _resumed(hands, stored, revision)]
+
+
+async def _resumed(hands: Hands, stored: StoredFleet, revision: str) -> list[str]:
+    """One halt of the fleet goes on: the named one, else the first. A rewritten history waits before any rollout."""
+    fleet, head, halts = stored.key.name, rewritten(stored), halted_rollouts(stored)
+    named = [halt for halt in halts if revision and revision in {halt.revision, halt.revision.rpartition("@")[2]}]
+    if head and not named:
+        return [await hands.wishes.confirm_history(fleet, revision or head)]
+    chosen = named if revision else halts[:1]
+    answers = [await hands.wishes.resume_rollout(fleet, halt) for halt in chosen]
+    others = [halt.revision for halt in halts if halt not in chosen]
+    return answers + [f"{fleet}: still halted: {', '.join(others)}"] * bool(others)
 
 
 async def _status(settings: Settings, target: str, *, watch: bool, output: Output) -> None:
@@ -265,31 +279,39 @@ async def _status(settings: Settings, target: str, *, watch: bool, output: Outpu
         while True:
             known = await hands.wishes.recorded()
             chosen = [full_name(target, known)] if target else sorted(known)
-            text = repr([known[name].status for name in chosen])
+            waits = await _waits(hands, [known[name] for name in chosen])
+            text = repr([(known[name].status, waits[name]) for name in chosen])
             if text != shown:
                 one = known[chosen[0]] if target and watch and output is Output.TEXT else None
                 if one is not None and one.status.phase in {Phase.DELETING, Phase.DELETED}:
                     say(f"{datetime.now():%H:%M:%S} {one.status.message}")
                 else:
-                    _say_status([known[name] for name in chosen], output)
+                    _say_status([known[name] for name in chosen], waits, output)
                 shown = text
             if not watch:
                 return
             await asyncio.sleep(2)
 
 
-def _say_status(shown: Sequence[StoredTarget], output: Output) -> None:
+async def _waits(hands: Hands, shown: Sequence[StoredTarget]) -> dict[str, str]:
+    """What held targets wait for."""
+    fleets = await hands.wishes.fleets() if any(each.status.phase == Phase.HELD for each in shown) else []
+    return {each.target: why_held(each, fleets) for each in shown}
+
+
+def _say_status(shown: Sequence[StoredTarget], waits: Mapping[str, str], output: Output) -> None:
     if output is Output.JSON:
-        say_json([_stored_body(each) for each in shown])
+        say_json([_stored_body(each, waits[each.target]) for each in shown])
     elif not shown:
         say("no target is recorded on this management cluster yet")
     else:
         say_table(
-            ["TARGET", "PHASE", "REVISION", "SETTLED", "OBJECTS", "MESSAGE"], [_stored_row(each) for each in shown]
+            ["TARGET", "PHASE", "REVISION", "SETTLED", "OBJECTS", "MESSAGE"],
+            [_stored_row(each, waits[each.target]) for each in shown],
         )
 
 
-def _stored_row(stored: StoredTarget) -> list[str]:
+def _stored_row(stored: StoredTarget, waits: str) -> list[str]:
     status = stored.status
     phase = "Suspended" if stored.suspend else status.phase or "-"
     objects = f"{status.objects.settled}/{status.objects.total}"
@@ -299,17 +321,18 @@ def _stored_row(stored: StoredTarget) -> list[str]:
         status.observed_revision or "-",
         status.settled_revision or "-",
         objects,
-        status.message,
+        waits or status.message,
     ]
 
 
-def _stored_body(stored: StoredTarget) -> dict[str, Any]:
+def _stored_body(stored: StoredTarget, waits: str) -> dict[str, Any]:
     return {
         "target": stored.target,
         "fleet": stored.fleet,
         "suspended": stored.suspend,
         "inventory": stored.inventory.to_body(),
         "status": stored.status.to_body(),
+        **({"waits": waits} if waits else {}),
     }
 
 

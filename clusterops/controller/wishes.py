@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from clusterops.controller.lease import LEASE_GROUP
-from clusterops.controller.requests import ASKED_ANNOTATION, CONFIRMED_ANNOTATION, HEAL_ANNOTATION
+from clusterops.controller.requests import (
+    ASKED_ANNOTATION,
+    CONFIRMED_ANNOTATION,
+    HEAL_ANNOTATION,
+    RESUME_ANNOTATION,
+)
 from clusterops.errors import TerminalError
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject
+from clusterops.model.rollout import Halt
 from clusterops.ports import Clock, Cluster
-from clusterops.status import StoredTarget, fleet_key
+from clusterops.status import StoredFleet, StoredTarget, fleet_key
 from clusterops.status.fleet import stored_fleet
 from clusterops.status.fleet_target import readable_target
 
@@ -72,13 +78,25 @@ class Wishes:
         await self._annotate(fleet_key(fleet, self.namespace), CONFIRMED_ANNOTATION, commit)
         return f"{fleet}: {commit[:7]} may be taken although it does not descend from what was applied before"
 
-    async def held(self) -> dict[str, str]:
-        """Fleet to the commit that its daemon holds because history was rewritten."""
-        found = [
-            stored_fleet(live) for live in await self.cluster.list_objects(GROUP, "Fleet", namespace=self.namespace)
-        ]
-        halted = {stored.key.name: stored.status.halted for stored in found}
-        return {name: each.revision for name, each in halted.items() if each and each.code == "history-rewritten"}
+    async def resume_rollout(self, fleet: str, halt: Halt) -> str:
+        """Lets the rest of a halted rollout go on, in spite of what has failed by now."""
+        wish = f"{self.clock.now().isoformat()} {halt.revision}"
+        await self._annotate(fleet_key(fleet, self.namespace), RESUME_ANNOTATION, wish)
+        return (
+            f"{fleet}: the rollout of {halt.revision} goes on although {halt.target} failed ({halt.code}); "
+            "`clusterops rollout status -w` follows it"
+        )
+
+    async def fleets(self) -> list[StoredFleet]:
+        """Every fleet that this management cluster knows, by name."""
+        found = await self.cluster.list_objects(GROUP, "Fleet", namespace=self.namespace)
+        return sorted(map(stored_fleet, found), key=lambda stored: stored.key.name)
+
+    async def fleets_moved(self) -> AsyncIterator[None]:
+        """Once at first, and again whenever a Fleet was written. For ever."""
+        async for event in self.cluster.watch(GROUP, "Fleet", namespace=self.namespace):
+            if event.object is not None:
+                yield
 
     async def _annotate(self, key: ObjectKey, name: str, value: str) -> None:
         live = await self._get(key)

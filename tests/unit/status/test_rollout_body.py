@@ -61,9 +61,9 @@ def test_a_line_says_done_in_flight_held_and_why() -> None:
         canaries=("eu-west-1/c00",),
         soaked_at=SOAKED,
     )
-    assert rollout_text(told(one, POLICY, moving={"eu-west-1/c12": 23})) == (
+    assert rollout_text(told(one, POLICY, moving={"eu-west-1/c12": 23}), now=NOW, settled_at=NOW) == (
         "12 of 41 clusters done, 5 in flight (23 of 30 machines), 24 held: waits for a place (24)"
-        " · canary eu-west-1/c00 soaked 14:32Z"
+        " · canary eu-west-1/c00 settled 14:02Z, soaked 14:32Z"
     )
 
 
@@ -76,7 +76,7 @@ def test_a_line_of_a_soaking_canary_says_until_when() -> None:
         soaking_until=SOAKED,
     )
     assert rollout_text(told(one)) == (
-        "1 of 41 clusters done, 40 held: canaries soak (40) · canary eu-west-1/c00 settled, soaking until 14:32Z"
+        "1 of 41 clusters done, 40 held: soaking (40) · canary eu-west-1/c00 soaking until Sat 21 Nov 14:32Z"
     )
 
 
