@@ -31,6 +31,8 @@ def statuses_of(commit: Commit, management: str, at: datetime) -> tuple[CommitSt
         *apply_statuses(
             [outcome for name, outcome in sorted(known.items()) if commit.reported(name)],
             pending={name for name in pending if commit.reported(name)},
+            held=commit.held,
+            pace=commit.pace,
             superseded=commit.superseded,
             since=commit.seen_at,
             contexts=contexts,

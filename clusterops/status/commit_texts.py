@@ -19,6 +19,8 @@ from clusterops.model.plan import Action, Change
 from clusterops.model.policy import KEY_CODES, POLICY_CODES, Budget, Weight
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Result, Stage
+from clusterops.model.rollout import Halt, Hold, Progress
+from clusterops.status.rollout_texts import holds_text
 from clusterops.status.target_status import SUPERSEDED_CODES, SUSPENDED_CODES
 
 BEFORE_APPLY: Final = frozenset({Stage.SOURCE, Stage.RENDER, Stage.READ, Stage.PLAN, Stage.VERDICT})
@@ -169,6 +171,8 @@ def apply_statuses(
     outcomes: Sequence[Outcome],
     *,
     pending: Collection[str] = (),
+    held: Mapping[str, Problem] | None = None,
+    pace: Progress | None = None,
     superseded: Mapping[str, str] | None = None,
     since: datetime | None = None,
     contexts: Contexts = DEFAULT_CONTEXTS,
@@ -177,11 +181,14 @@ def apply_statuses(
     """One for all, then one per region in order.
 
     ``outcomes`` are the latest of each target that the commit touches; ``pending`` names those that have none yet or
-    still wait; ``superseded`` maps targets to the later commit that took over; ``since`` is when the commit was seen.
+    still wait; ``held`` are those of them that wait for their turn, and ``pace`` says for what, and what halts them;
+    ``superseded`` maps targets to the later commit that took over; ``since`` is when the commit was seen.
     """
     view = _Apply(
         outcomes={outcome.target: outcome for outcome in outcomes},
         pending=frozenset(pending),
+        held=dict(held or {}),
+        pace=pace,
         superseded=dict(superseded or {}),
         since=since,
     )
@@ -198,6 +205,8 @@ def apply_statuses(
 class _Apply:
     outcomes: Mapping[str, Outcome]
     pending: frozenset[str]
+    held: Mapping[str, Problem]
+    pace: Progress | None
     superseded: Mapping[str, str]
     since: datetime | None
 
@@ -209,6 +218,8 @@ class _Apply:
         return _Apply(
             outcomes={name: outcome for name, outcome in self.outcomes.items() if region_of(name) == region},
             pending=frozenset(name for name in self.pending if region_of(name) == region),
+            held={name: problem for name, problem in self.held.items() if region_of(name) == region},
+            pace=self.pace,
             superseded={name: commit for name, commit in self.superseded.items() if region_of(name) == region},
             since=self.since,
         )
@@ -235,20 +246,50 @@ class _Apply:
 
     @property
     def state(self) -> State:
-        worst = _worst(self._problems)
+        worst = _worst(self._problems) or self._halted
         if worst is not None:
             return worst[0]
         return State.SUCCESS if len(self._settled) == len(self._counted) else State.PENDING
 
     def text(self, *, objects: bool) -> str:
-        parts = [self._progress(objects=objects), self._deletions, self._suspended, self._superseded]
+        parts = [self._progress(objects=objects), self._paced, self._deletions, self._suspended, self._superseded]
         known = "; ".join(part for part in parts if part) or "no change: nothing to apply"
-        worst = _worst(self._problems)
-        return (
-            f"{worst[1]}; {known}"
-            if worst and len(worst[1]) + len(known) + 2 <= TEXT_LIMIT
-            else (worst[1] if worst else known)
-        )
+        held = f"; rollout halted, {len(self._waiting)} held" if self._halt else ""
+        worst = _worst(self._problems, TEXT_LIMIT - len(held)) or self._halted
+        if worst is None:
+            return known
+        verdict = worst[1] + held
+        return f"{verdict}; {known}" if not held and len(verdict) + len(known) + 2 <= TEXT_LIMIT else verdict
+
+    @cached_property
+    def _waiting(self) -> dict[str, Hold | None]:
+        """Held targets with what they wait for, where the pace says so."""
+        known = self.pace.held if self.pace is not None else {}
+        return {name: known.get(name) for name in sorted(self.held) if name not in self.superseded}
+
+    @property
+    def _halt(self) -> Halt | None:
+        """What stops the rollout, where that is a target of these."""
+        halt = self.pace.halt if self.pace is not None else None
+        return halt if halt is not None and halt.target in self.names and self._waiting else None
+
+    @property
+    def _halted(self) -> tuple[State, str] | None:
+        """A target that an earlier process saw fail has no outcome here, and one that degrades may have settled."""
+        halt = self._halt
+        return (State.FAILURE, f"{halt.target} failed ({halt.code})") if halt is not None else None
+
+    @property
+    def _paced(self) -> str:
+        """``5 in flight, 24 held: soaking until 14:32Z``"""
+        if not self._waiting:
+            return ""
+        stopped = {name for name, outcome in self.outcomes.items() if outcome.problem is not None}
+        settled = {outcome.target for outcome in self._settled}
+        moving = [name for name in self._counted if name not in self._waiting.keys() | stopped | settled]
+        why = holds_text((hold for hold in self._waiting.values() if hold is not None), self.pace, self.since)
+        held = f"{len(self._waiting)} held{f': {why}' if why else ''}"
+        return f"{len(moving)} in flight, {held}" if moving else held
 
     def _progress(self, *, objects: bool) -> str:
         counted = self._counted
@@ -256,7 +297,7 @@ class _Apply:
             return ""
         text = f"{len(self._settled)} of {len(counted)} {_noun(counted, 2)} settled"
         if len(self._settled) < len(counted):
-            return f"{text}; {self._rolling}" if self._rolling else text
+            return f"{text}; {self._rolling}" if self._rolling and not self._waiting else text
         took = self._took
         return text + (f" in {took}" if took else "") + (self._objects if objects else "")
 
@@ -373,7 +414,7 @@ def _actions(outcomes: Iterable[Outcome]) -> str:
     return f"{', '.join(parts)} {_plural('object', sum(counts.values()))}"
 
 
-def _worst(found: Sequence[tuple[str, Problem]]) -> tuple[State, str] | None:
+def _worst(found: Sequence[tuple[str, Problem]], limit: int = TEXT_LIMIT) -> tuple[State, str] | None:
     """Verdicts before outages, each in the given order; how many more targets there are, last."""
     if not found:
         return None
@@ -383,7 +424,7 @@ def _worst(found: Sequence[tuple[str, Problem]]) -> tuple[State, str] | None:
     more = f" (+{others} more)" if others else ""
     passing = problem.retry is Retry.BACKOFF and problem.code not in _FAILURES
     state = State.ERROR if passing else State.FAILURE
-    return state, problem_text(target, problem, TEXT_LIMIT - len(more)) + more
+    return state, problem_text(target, problem, limit - len(more)) + more
 
 
 def problem_text(target: str, problem: Problem, limit: int = TEXT_LIMIT) -> str:
