@@ -1,4 +1,4 @@
-"""Real tools and real servers for tests that ask for them, started once per session and never left behind."""
+"""Real tools and real servers for tests that ask for them, started once per process and never left behind."""
 
 import asyncio
 import contextlib
@@ -21,6 +21,7 @@ from clusterops.toolchain import PASSED_VARIABLES, ToolchainSettings, ensure
 
 T = TypeVar("T")
 
+_TESTS = Path(__file__).parent
 _HEARTBEAT_S = 15.0
 
 # The gate to main gives one answer to one commit; at a desk every run looks for new examples.
@@ -28,6 +29,21 @@ _HEARTBEAT_S = 15.0
 hypothesis_settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.register_profile("gate", hypothesis_settings.get_profile("desk"), derandomize=True)
 hypothesis_settings.load_profile("gate" if os.environ.get("CI") else "desk")
+
+
+_LONGEST_FIRST = ("system", "doors", "property")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """So that two processes (``-n 2``) end at the same time: what waits for real controllers, then whole daemons."""
+    on_controllers = {item.path for item in items if item.get_closest_marker("capi")}
+
+    def turn(item: pytest.Item) -> int:
+        room = item.path.relative_to(_TESTS).parts[0]
+        rank = _LONGEST_FIRST.index(room) if room in _LONGEST_FIRST else len(_LONGEST_FIRST)
+        return -1 if item.path in on_controllers else rank
+
+    items.sort(key=turn)
 
 
 class Background:
