@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
+from clusterops.capi.tools import FLEET_LABEL
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject, Unreadable
 from clusterops.model.rollout import Halt
 from clusterops.ports import Cluster
 from clusterops.status.conditions import Condition, conditions_of, parse_time, time_text
 from clusterops.status.crds import API_VERSION, GROUP
-from clusterops.status.fleet_target import FLEET_LABEL, SYSTEM_NAMESPACE
+from clusterops.status.fleet_target import SYSTEM_NAMESPACE
 from clusterops.status.problems import raise_unreadable
 
 KIND: Final = "Fleet"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from clusterops.capi.tools import FLEET_LABEL, TARGET_ANNOTATION
 from clusterops.errors import ClusterOpsError, RefusedError, TerminalError, TransientError
 from clusterops.model.fleet import Target
 from clusterops.model.inventory import FORMAT, Inventory, empty_inventory
@@ -21,8 +22,6 @@ from clusterops.status.problems import raise_unreadable
 from clusterops.status.target_status import TargetStatus
 
 KIND: Final = "FleetTarget"
-FLEET_LABEL: Final = "clusterops.io/fleet"
-TARGET_ANNOTATION: Final = "clusterops.io/target"
 SYSTEM_NAMESPACE: Final = "clusterops-system"
 REWRITES: Final = 3
 """How often ``update_target`` reads again: besides us only people write here, and not that often."""
