@@ -37,8 +37,9 @@ def decide(
     settled: Mapping[str, datetime] | None = None,
     touched: Mapping[str, int] | None = None,
 ) -> Decision:
-    """``members`` of every commit under way, each target once; ``order`` are their revisions, oldest first.
+    """``members`` of every commit under way; ``order`` are their revisions, oldest first.
 
+    A target is a member once, of the newest commit that changes it, and of older ones where it has settled under them.
     ``moving`` is what moves now, members or not. ``halted`` and ``resumed`` are what the Fleet has recorded, of several
     commits where several are halted; ``settled`` is when a halt's target settled last, where it is no member any more.
     ``touched`` says how many clusters a commit changes, those that a newer one took over included: only who was alone
@@ -67,7 +68,7 @@ def decide(
         failures=failures(everyone),
         recorded=_several(halted),
         resumed={one.revision: one.at for one in sorted(_several(resumed), key=attrgetter("at"))},
-        settled={**(settled or {}), **(_settled(everyone) if halted else {})},
+        settled=_settled(everyone, settled or {}) if halted else {},
     )
     hours = _Hours(now)
     told = [
@@ -96,8 +97,13 @@ def _several(given: _Recorded | Sequence[_Recorded] | None) -> tuple[_Recorded, 
     return tuple(given) if isinstance(given, Sequence) else (given,)
 
 
-def _settled(members: Iterable[Member]) -> dict[str, datetime]:
-    return {one.target: one.since for one in members if one.standing is Standing.SETTLED and one.since is not None}
+def _settled(members: Iterable[Member], known: Mapping[str, datetime]) -> dict[str, datetime]:
+    """The latest moment, under whatever commit."""
+    found = dict(known)
+    for one in members:
+        if one.standing is _SETTLED and one.since is not None:
+            found[one.target] = max(one.since, found.get(one.target, one.since))
+    return found
 
 
 @dataclass(slots=True)

@@ -267,6 +267,8 @@ def test_rollout_goes_on_once_the_fix_has_settled() -> None:
     assert decided([fixed, *rest], halted=halt).go == ("n03",)
     assert decided(rest, halted=halt, settled={"n01": NOW}).go == ("n03",)
     assert decided(rest, halted=halt, settled={"n01": NOW - timedelta(minutes=9)}).go == ()
+    earlier = member("n01", SETTLED, revision="main@earlier", ago=99)
+    assert decided([fixed, earlier, *rest], halted=halt).go == ("n03",)
     assert decided(rest, halted=[replace(halt, revision=B), halt]).go == ()
 
 
