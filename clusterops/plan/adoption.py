@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from clusterops.capi.kinds import is_template
+from clusterops.capi.kinds import is_class, is_template
 from clusterops.capi.managers import Kin, kin
 from clusterops.capi.tools import applier
 from clusterops.model.bodies import comparable, without
@@ -51,11 +51,13 @@ def armed(found: LiveObject) -> Problem | None:
 def predecessors(manifest: Manifest, found: LiveObject) -> tuple[str, ...]:
     """Managers whose entries become ours, ordered: people's, their tools', and unknown ones'; never a controller's.
 
-    None of a template with content that git does not set: to remove that is another content, and adopting is no edit.
+    None of a template or class with content that git does not set: to remove that is another content, and adopting is
+    no edit.
     """
     managers = {one.name for one in found.managers if one.subresource != "status"}
     names = tuple(sorted(name for name in managers if kin(name) in {Kin.PERSON, Kin.UNKNOWN}))
-    if is_template(found.key) and any(path[0] == "f:spec" for path in removals(manifest, found, names)):
+    generations = is_template(found.key) or is_class(found.key)
+    if generations and any(path[0] == "f:spec" for path in removals(manifest, found, names)):
         return ()
     return names
 

@@ -1,4 +1,4 @@
-"""Generations of templates that nothing refers to any more, and who was cloned from them.
+"""Generations of templates and classes that nothing refers to any more, and who was cloned from them.
 
 **Source:** Cluster API v1.14 controllers/external/util.go (GenerateTemplate: a clone's kind is its template's without
 ``Template``, and it gets the cluster-name label and both cloned-from annotations),
@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from clusterops.capi.kinds import CORE, is_template, of_cluster
+from clusterops.capi.kinds import CORE, is_class, is_template, of_cluster
 from clusterops.capi.references import names, references
+from clusterops.model.fleet import is_shared
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet
 from clusterops.model.neighbours import Neighbours, Query
 from clusterops.model.problem import Problem
-from clusterops.plan.decide import hold
+from clusterops.plan.decide import Situation, hold, refuse
+from clusterops.plan.lineage import are_generations
+from clusterops.plan.users import users_beyond
 from clusterops.plan.wanted import Wanted
 
 IN_USE: Final = "generation-in-use"
@@ -49,6 +52,46 @@ def in_use(found: LiveObject, neighbours: Neighbours) -> Problem | None:
         if user is not None:
             return hold(IN_USE, found.key, f"stays until {user.key.label} is gone, which was made from it")
     return None
+
+
+def class_in_use(found: LiveObject, situation: Situation) -> Problem | None:
+    """Why a ClusterClass that git dropped, or has in another generation, stays."""
+    successor = successor_of(found.key, situation)
+    if successor is not None and not _replaces(situation.live.found(successor), found):
+        return hold(IN_USE, found.key, f"stays until {successor.label} is there")
+    if successor is None and is_shared(situation.target):
+        return refuse("prune-not-allowed", found.key, "is shared: other targets may refer to it", by_hand(found.key))
+    beyond = users_beyond(found.key, situation.neighbours, ours=situation.inventory.keys)
+    if isinstance(beyond, Problem):
+        return hold("users-unknown", found.key, "stays, as nobody can say who else refers to it", beyond.text)
+    if beyond is None:
+        return None
+    if successor is not None:
+        return hold(IN_USE, found.key, f"stays until {beyond.label} has moved on")
+    return hold("still-referenced", found.key, f"{beyond.label} still refers to it")
+
+
+def _replaces(successor: LiveObject | None, old: LiveObject) -> bool:
+    """Whether the next generation is there, and known to the controllers that knew the old one.
+
+    Until they note it on the templates that both name, the garbage collector would take these with the old one.
+    """
+    if successor is None:
+        return False
+    observed = [int((one.body.get("status") or {}).get("observedGeneration") or 0) for one in (successor, old)]
+    return observed[0] >= successor.generation or not observed[1]
+
+
+def successor_of(key: ObjectKey, situation: Situation) -> ObjectKey | None:
+    """The generation of a class of a shared target that git wants instead; None for a class that git dropped."""
+    if not (is_class(key) and is_shared(situation.target)):
+        return None
+    return next((other for other in sorted(situation.desired) if are_generations(key, other)), None)
+
+
+def by_hand(key: ObjectKey) -> str:
+    """What a person may do about an object that is not pruned."""
+    return f"put it back into git, or delete {key.label} by hand: it leaves the inventory once it is gone"
 
 
 def _around(found: LiveObject) -> Iterator[Query]:

@@ -29,7 +29,6 @@ from clusterops.capi.kinds import (
     tier_of,
 )
 from clusterops.capi.references import closed_group, names, owners, references, spec_references
-from clusterops.model.fleet import is_shared
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import Absent, LiveObject, Unreadable
 from clusterops.model.plan import Action, Change
@@ -37,9 +36,8 @@ from clusterops.model.policy import KEY_CODES
 from clusterops.model.problem import Problem
 from clusterops.plan.annotations import never_pruned
 from clusterops.plan.decide import BLOCKING, Situation, hold, is_ours, is_topology_owned, other_target, refuse
-from clusterops.plan.generations import IN_USE, in_use
+from clusterops.plan.generations import IN_USE, by_hand, class_in_use, in_use, successor_of
 from clusterops.plan.keys import key_for, refused_for_key
-from clusterops.plan.lineage import are_generations
 from clusterops.plan.users import users_beyond
 
 _PRUNABLE: Final = frozenset(
@@ -227,7 +225,7 @@ def _not_allowed(found: LiveObject, situation: Situation, going: set[ObjectKey])
     if is_cluster(key):
         return _cluster_refused(found, situation)
     if is_namespace(key) or is_definition(key):
-        return refuse("never-pruned", key, "is never pruned: all that it holds would go with it", _by_hand(key))
+        return refuse("never-pruned", key, "is never pruned: all that it holds would go with it", by_hand(key))
     if is_control_plane(key) or is_infrastructure(key):
         return _only_with_cluster(found, situation)
     if is_pool(key):
@@ -241,16 +239,12 @@ def _used(found: LiveObject, situation: Situation, going: set[ObjectKey]) -> Pro
     if _is_credential(key):
         return _credential(found, situation, user)
     if (key.group, key.kind) not in _PRUNABLE and not is_template(key):
-        return refuse("prune-not-allowed", key, f"a {key.kind} is not pruned in this release", _by_hand(key))
+        return refuse("prune-not-allowed", key, f"a {key.kind} is not pruned in this release", by_hand(key))
     if user is not None:
         return _still_referenced(key, user, situation)
     if is_class(key):
-        return _class_in_use(found, situation)
+        return class_in_use(found, situation)
     return _template_in_use(key, situation, going) if is_template(key) else None
-
-
-def _by_hand(key: ObjectKey) -> str:
-    return f"put it back into git, or delete {key.label} by hand: it leaves the inventory once it is gone"
 
 
 def _cluster_refused(found: LiveObject, situation: Situation) -> Problem | None:
@@ -289,7 +283,7 @@ def _only_with_cluster(found: LiveObject, situation: Situation) -> Problem | Non
     if pool is not None:
         return hold("goes-later", found.key, f"goes with {pool.label}")
     message = f"a {found.key.kind} goes only with its Cluster"
-    return refuse("prune-not-allowed", found.key, message, _by_hand(found.key))
+    return refuse("prune-not-allowed", found.key, message, by_hand(found.key))
 
 
 def _collected(found: LiveObject) -> Problem | None:
@@ -302,49 +296,15 @@ def _collected(found: LiveObject) -> Problem | None:
 def _credential(found: LiveObject, situation: Situation, user: ObjectKey | None) -> Problem | None:
     key = found.key
     if user is not None:
-        return refuse("never-pruned", key, f"is never pruned while {user.label} refers to it", _by_hand(key))
+        return refuse("never-pruned", key, f"is never pruned while {user.label} refers to it", by_hand(key))
     if not cluster_gone(found, situation):
-        return refuse("prune-not-allowed", key, f"a {key.kind} goes only with its Cluster", _by_hand(key))
+        return refuse("prune-not-allowed", key, f"a {key.kind} goes only with its Cluster", by_hand(key))
     beyond = users_beyond(key, situation.neighbours, ours=situation.inventory.keys)
     if isinstance(beyond, Problem):
         return hold("users-unknown", key, "stays, as nobody can say who else refers to it", beyond.text)
     if beyond is not None:
-        return refuse("never-pruned", key, f"is never pruned while {beyond.label} refers to it", _by_hand(key))
+        return refuse("never-pruned", key, f"is never pruned while {beyond.label} refers to it", by_hand(key))
     return None
-
-
-def _class_in_use(found: LiveObject, situation: Situation) -> Problem | None:
-    successor = _successor(found.key, situation)
-    if successor is not None and not _replaces(situation.live.found(successor), found):
-        return hold(IN_USE, found.key, f"stays until {successor.label} is there")
-    if successor is None and is_shared(situation.target):
-        return refuse("prune-not-allowed", found.key, "is shared: other targets may refer to it", _by_hand(found.key))
-    beyond = users_beyond(found.key, situation.neighbours, ours=situation.inventory.keys)
-    if isinstance(beyond, Problem):
-        return hold("users-unknown", found.key, "stays, as nobody can say who else refers to it", beyond.text)
-    if beyond is None:
-        return None
-    if successor is not None:
-        return hold(IN_USE, found.key, f"stays until {beyond.label} has moved on")
-    return hold("still-referenced", found.key, f"{beyond.label} still refers to it")
-
-
-def _replaces(successor: LiveObject | None, old: LiveObject) -> bool:
-    """Whether the next generation is there, and known to the controllers that knew the old one.
-
-    Until they note it on the templates that both name, the garbage collector would take these with the old one.
-    """
-    if successor is None:
-        return False
-    observed = [int((one.body.get("status") or {}).get("observedGeneration") or 0) for one in (successor, old)]
-    return observed[0] >= successor.generation or not observed[1]
-
-
-def _successor(key: ObjectKey, situation: Situation) -> ObjectKey | None:
-    """The generation of a class of a shared target that git wants instead; None for a class that git dropped."""
-    if not (is_class(key) and is_shared(situation.target)):
-        return None
-    return next((other for other in sorted(situation.desired) if are_generations(key, other)), None)
 
 
 def _still_referenced(key: ObjectKey, user: ObjectKey, situation: Situation) -> Problem:
@@ -352,9 +312,9 @@ def _still_referenced(key: ObjectKey, user: ObjectKey, situation: Situation) -> 
     if user not in situation.desired and there is not None and there.deleting:
         return hold("goes-later", key, f"goes after {user.label}, which is being deleted")
     wanted = situation.desired.get(user)
-    if is_template(key) and _successor(user, situation) is not None and wanted is None:
+    if is_template(key) and successor_of(user, situation) is not None and wanted is None:
         return hold("goes-after-class", key, f"goes after {user.label}")
-    if _successor(key, situation) is not None:
+    if successor_of(key, situation) is not None:
         return hold(IN_USE, key, f"stays until {user.label} has moved on")
     if is_template(key) and wanted is not None and not any(names(each, key) for each in references(wanted.body)):
         return hold(IN_USE, key, f"stays until {user.label} has moved on")
