@@ -37,7 +37,19 @@ from clusterops.controller.halts import halted_rollouts, rewritten
 from clusterops.errors import ClusterOpsError
 from clusterops.model.fleet import Target
 from clusterops.model.report import Outcome, Result, Stage
-from clusterops.plan import plan_to_json, plan_to_markdown, plan_to_text
+from clusterops.model.rollout import Reach
+from clusterops.plan import (
+    PlannedPace,
+    fleet_summary,
+    pace_text,
+    pace_to_json,
+    plan_to_json,
+    plan_to_markdown,
+    plan_to_text,
+    planned_pace,
+    steps_words,
+)
+from clusterops.plan.rollout import reach_of
 from clusterops.settings import Settings
 from clusterops.status import Phase, StoredFleet, StoredTarget
 
@@ -79,7 +91,7 @@ def plan(
         local, settings = opened(repo, revision), settings_of(config, kubeconfig, context, management)
         with busy("planning"):
             outcomes = run(_plan(settings, local, targets if targets and not every else []))
-    _say_plans(outcomes, output, local)
+    _say_plans(outcomes, _pace_of(outcomes, local), output, local)
     raise typer.Exit(_exit_of(outcomes) or (Exit.CHANGES if detailed_exitcode and _changes(outcomes) else Exit.DONE))
 
 
@@ -95,7 +107,10 @@ def apply(
     wait: Annotated[bool, typer.Option("--wait", help="Until every object is healthy, or `settleTimeout`.")] = False,
     output: Output = OutputOption,
 ) -> None:
-    """Apply targets by hand, under the same Lease as the daemon, so never beside one."""
+    """Apply targets by hand, under the same Lease as the daemon, so never beside one.
+
+    All of them at once: canaries, soak, limits and windows are for commits that the daemon takes from the branch.
+    """
     if not targets and not every:
         raise typer.BadParameter("name the targets to apply, or say --all")
     with explained(output=output, root=None if revision else repo):
@@ -235,7 +250,8 @@ async def _plan(settings: Settings, local: LocalFleet, names: Sequence[str]) -> 
 
 async def _apply(settings: Settings, local: LocalFleet, names: Sequence[str], *, wait: bool) -> dict[str, Outcome]:
     async with open_hands(await with_programs(settings)) as hands:
-        return await hands.apply(replace(await asked_for(hands, local, names), wait=wait))
+        asked = await asked_for(hands, local, names)
+        return await hands.apply(replace(asked, wait=wait, begins=partial(_warn_unpaced, local)))
 
 
 def _ask(target: str, what: str, read: Callable[[], Settings], output: Output) -> None:
@@ -336,10 +352,21 @@ def _stored_body(stored: StoredTarget, waits: str) -> dict[str, Any]:
     }
 
 
-def _say_plans(outcomes: Mapping[str, Outcome], output: PlanOutput, local: LocalFleet) -> None:
+def _pace_of(outcomes: Mapping[str, Outcome], local: LocalFleet) -> PlannedPace | None:
+    """How a commit with these plans would go."""
+    return planned_pace({name: reach_of(outcome.plan, name) for name, outcome in outcomes.items()}, local.fleet)
+
+
+def _say_plans(
+    outcomes: Mapping[str, Outcome], pace: PlannedPace | None, output: PlanOutput, local: LocalFleet
+) -> None:
     if output is PlanOutput.JSON:
-        say_json({name: outcome_body(outcome) for name, outcome in outcomes.items()})
+        paced = {"pace": pace_to_json(pace)} if pace is not None else {}
+        say_json({name: outcome_body(outcome) for name, outcome in outcomes.items()} | paced)
         return
+    if pace is not None:
+        say(fleet_summary([outcome.plan for outcome in outcomes.values() if outcome.plan], pace))
+        say(pace_text(pace) + "\n")
     to_text = plan_to_markdown if output is PlanOutput.MARKDOWN else plan_to_text
     for outcome in outcomes.values():
         if outcome.plan is not None:
@@ -358,6 +385,14 @@ def _exit_of(outcomes: Mapping[str, Outcome]) -> Exit:
 
 def _changes(outcomes: Mapping[str, Outcome]) -> bool:
     return any(outcome.plan and outcome.plan.writes for outcome in outcomes.values())
+
+
+def _warn_unpaced(local: LocalFleet, reaches: Mapping[str, tuple[Reach, int]]) -> None:
+    pace = planned_pace(reaches, local.fleet)
+    if pace is not None:
+        steps = steps_words(pace) or "in steps"
+        note = f"warning: applies to {pace.clusters} clusters at once; a commit to the branch goes {steps}"
+        typer.echo(note, err=True)
 
 
 def _say_applied(name: str, outcome: Outcome, local: LocalFleet) -> None:

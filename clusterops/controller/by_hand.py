@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from clusterops.controller.commits import Commit
+from clusterops.controller.commits import Admit, Commit
 from clusterops.controller.due import gone_target
 from clusterops.controller.judging import counting, judge_counting
 from clusterops.controller.lease import FleetLease
@@ -18,6 +18,7 @@ from clusterops.model.fleet import Fleet, Mode, Target
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Stage
 from clusterops.model.revision import Snapshot
+from clusterops.model.rollout import Reach
 from clusterops.settings import DaemonSettings
 
 
@@ -35,6 +36,8 @@ class Asked:
     """Which drift is put back; a plan made with ``every`` is the one that `clusterops drift heal` shows."""
     only_plan: str = ""
     """The plan that was agreed to, "" for any; with more than one target it fits none."""
+    begins: Callable[[Mapping[str, tuple[Reach, int]]], None] = lambda reaches: None
+    """Told once, before the first write, what each target's plan does: nothing by hand is paced."""
 
     def works(self) -> dict[str, Work]:
         return {
@@ -110,11 +113,27 @@ async def _apply_leading(asked: Asked, doors: Doors, lease: FleetLease, settings
         lease.gate.suspended = await doors.records.open()
         await doors.records.introduce()
         await doors.records.every()
-        return await _apply_all(_commit(asked, doors), doors)
+        commit = _commit(asked, doors)
+        commit.admit = _announced(asked)
+        return await _apply_all(commit, doors)
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         await lease.release()
+
+
+def _announced(asked: Asked) -> Admit:
+    """Nobody is held."""
+    said = False
+
+    async def admit(commit: Commit, name: str) -> Problem | None:
+        nonlocal said
+        if not said:
+            said = True
+            asked.begins(commit.reaches)
+        return None
+
+    return admit
 
 
 async def _apply_all(commit: Commit, doors: Doors) -> dict[str, Outcome]:

@@ -9,7 +9,7 @@ from typing import Final
 from clusterops.controller.commits import Commit
 from clusterops.model.commit_status import CommitStatus
 from clusterops.model.report import Outcome, Stage
-from clusterops.plan import summarise
+from clusterops.plan import planned_pace, steps_words, summarise
 from clusterops.status import Contexts, apply_statuses, plan_pending, plan_status, policy_status
 
 _UNRENDERED: Final = frozenset({Stage.SOURCE, Stage.RENDER})
@@ -50,9 +50,15 @@ def _plan_status(commit: Commit, contexts: Contexts, at: datetime) -> CommitStat
         total_targets=commit.fleet_size,
         problems=commit.fleet.problems,
         summary=_summary(drafts),
+        steps=_steps(commit),
         contexts=contexts,
         at=at,
     )
+
+
+def _steps(commit: Commit) -> str:
+    """In how many the commit would go as it was judged: what has begun since does not change it."""
+    return steps_words(planned_pace(commit.reaches, commit.fleet))
 
 
 def _policy_status(commit: Commit, contexts: Contexts, at: datetime) -> tuple[CommitStatus, ...]:

@@ -69,6 +69,8 @@ class RolloutPolicy:
     rings: tuple[str, ...] = ()
     halt_after_failures: int = 1
     settle_timeout_s: float = 90 * 60.0
+    source: str = field(default="", compare=False)
+    """``fleet.yaml:16``; "" where the file says nothing of it."""
 
     def lane(self, region: str, cloud: str) -> tuple[str, Pace]:
         """The name of what shares one pace with a cluster there, "" for the fleet's, and that pace."""

@@ -92,17 +92,19 @@ def plan_status(
     total_targets: int,
     problems: Sequence[Problem] = (),
     summary: str = "",
+    steps: str = "",
     contexts: Contexts = DEFAULT_CONTEXTS,
     at: datetime | None = None,
 ) -> CommitStatus:
     """Of the targets that the commit touches; ``problems`` are the whole fleet's, ``rendered`` counts renders done.
 
-    ``summary`` says more than counts do where a single target changes.
+    ``summary`` says more than counts do where a single target changes; ``steps`` reads ``in 9 steps``.
     """
     found = [("", problem) for problem in problems] + [
         (outcome.target, problem) for outcome in outcomes for problem in _planning_problems(outcome)
     ]
-    state, text = _worst(found) or (State.SUCCESS, summary or _plan_text(outcomes, rendered, total_targets))
+    told = summary or _in_steps(_plan_text(outcomes, rendered, total_targets), steps)
+    state, text = _worst(found) or (State.SUCCESS, told)
     return CommitStatus(context=contexts.plan, state=state, text=text, at=at)
 
 
@@ -392,6 +394,14 @@ def _plan_text(outcomes: Sequence[Outcome], rendered: int, total_targets: int) -
     machines = _predicted(changing)
     told = f"{_actions(changing)}, {machines}" if machines else _actions(changing)
     return f"{len(names)} {_noun(names, len(names))}: {told}"
+
+
+def _in_steps(text: str, steps: str) -> str:
+    """The steps stay readable where all of it is too long."""
+    if not steps:
+        return text
+    room = TEXT_LIMIT - len(steps) - 2
+    return f"{text if len(text) <= room else text[: room - 1].rstrip() + '…'}, {steps}"
 
 
 def _predicted(outcomes: Iterable[Outcome]) -> str:

@@ -42,7 +42,7 @@ def parse_fleet_file(text: bytes) -> ParsedFleetFile:
     findings = list(FLEET_FILE.check(document.value, ()))
     right = without(document.value, (finding.pointer for finding in findings))
     return ParsedFleetFile(
-        file=_build(right, entries=_entries(document, findings)),
+        file=_build(right, entries=_entries(document, findings), rollout_at=_rollout_place(document)),
         document=document,
         problems=tuple(finding.problem(document) for finding in findings),
         clouds_known=all(finding.pointer[:1] != ("clouds",) for finding in findings),
@@ -104,7 +104,12 @@ def _place(document: Document, name: str, index: int, *, count: int) -> str:
     return f"{PATH}:{mark.line}:{mark.column}" if mark.line in beside else f"{PATH}:{mark.line}"
 
 
-def _build(value: Mapping[str, Any], *, entries: Entries) -> FleetFile:
+def _rollout_place(document: Document) -> str:
+    written = isinstance(document.value, Mapping) and document.value.get("rollout")
+    return f"{PATH}:{document.key_mark(('rollout',)).line}" if written else ""
+
+
+def _build(value: Mapping[str, Any], *, entries: Entries, rollout_at: str) -> FleetFile:
     drift = value.get("drift") or {}
     clouds = {name: chart_of((cloud or {}).get("chart")) for name, cloud in (value.get("clouds") or {}).items()}
     return FleetFile(
@@ -112,7 +117,7 @@ def _build(value: Mapping[str, Any], *, entries: Entries) -> FleetFile:
         mode=Mode(value.get("mode") or Mode.OBSERVE),
         clouds=clouds,
         policy=_policy(value.get("policy") or {}),
-        rollout=_rollout(value.get("rollout") or {}),
+        rollout=_rollout(value.get("rollout") or {}, rollout_at),
         render=_render(value.get("render") or {}),
         drift=DriftPolicy(drift.get("policy") or DriftPolicy.REPORT),
         drift_status=bool(drift.get("status")),
@@ -130,7 +135,7 @@ def chart_of(value: Mapping[str, Any] | None) -> ChartRef:
     return ChartRef(path=str(value.get("path") or "").strip("/").removeprefix("./"), **parts)
 
 
-def _rollout(value: Mapping[str, Any]) -> RolloutPolicy:
+def _rollout(value: Mapping[str, Any], source: str) -> RolloutPolicy:
     pace, policy = _pace(value, Pace()), RolloutPolicy()
     settle = value.get("settleTimeout")
     return RolloutPolicy(
@@ -140,6 +145,7 @@ def _rollout(value: Mapping[str, Any]) -> RolloutPolicy:
         rings=tuple(value.get("rings") or ()),
         halt_after_failures=value.get("haltAfterFailures") or policy.halt_after_failures,
         settle_timeout_s=duration_s(settle) if settle else policy.settle_timeout_s,
+        source=source,
     )
 
 

@@ -125,6 +125,7 @@ def test_render_options_and_durations_of_fleet_yaml() -> None:
     fleet = fleet_of({"fleet.yaml": text})
     assert fleet.file.render == RenderOptions(kube_version="v1.35.0", api_versions=("a/v1",))
     assert fleet.file.rollout.settle_timeout_s == 5400.0
+    assert fleet.file.rollout.source == "fleet.yaml:8"
 
 
 def test_what_clusters_share_are_targets_of_their_own() -> None:

@@ -261,3 +261,13 @@ def test_a_text_fits_and_its_code_stays_readable(message: str, code: str, others
 )
 def test_durations_are_short(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+def test_several_clusters_go_in_steps_and_that_stays_readable() -> None:
+    outcomes = [planned(f"north/c{number}", update=3) for number in range(41)]
+    assert plan_status(outcomes, rendered=41, total_targets=300, steps="in 9 steps").text == (
+        "41 clusters: updates 123 objects, in 9 steps"
+    )
+    long = [planned("a/" + "b" * 63, create=1), planned("a/" + "c" * 63, create=1)]
+    text = plan_status(long, rendered=2, total_targets=2, steps="in " + "9" * 120 + " steps").text
+    assert (len(text) <= TEXT_LIMIT, text.endswith(" steps")) == (True, True)
