@@ -6,6 +6,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "clusterops"
@@ -15,16 +16,19 @@ HELPERS = {"hold": "backoff", "refuse": "human"}
 RETRIES = {"BACKOFF": "backoff", "NEW_REVISION": "new-revision", "HUMAN": "human"}
 
 
-def found_codes() -> Iterator[tuple[str, str, str]]:
+@cache
+def found_codes() -> tuple[tuple[str, str, str], ...]:
     """(code, family, place) of every literal."""
-    for path in sorted(SOURCE.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            place = f"{path.relative_to(SOURCE)}:{getattr(node, 'lineno', 0)}"
-            if isinstance(node, ast.Call):
-                yield from ((code, family, place) for code, family in _of_call(node))
-            elif isinstance(node, ast.ClassDef):
-                yield from ((code, family, place) for code, family in _of_class(node))
+    return tuple(found for path in sorted(SOURCE.rglob("*.py")) for found in _of_file(path))
+
+
+def _of_file(path: Path) -> Iterator[tuple[str, str, str]]:
+    file = path.relative_to(SOURCE)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            yield from ((code, family, f"{file}:{node.lineno}") for code, family in _of_call(node))
+        elif isinstance(node, ast.ClassDef):
+            yield from ((code, family, f"{file}:{node.lineno}") for code, family in _of_class(node))
 
 
 def _of_call(node: ast.Call) -> Iterator[tuple[str, str]]:
