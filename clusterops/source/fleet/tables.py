@@ -173,7 +173,7 @@ _WINDOW: Final = Table(
     rule=_opens_or_closes,
     keys={
         "targets": Key(shape=Text("a pattern of targets", example="*/payments"), required=True, about="which targets"),
-        "allow": Key(shape=_HOURS, about="when drift may be healed; several windows add up"),
+        "allow": Key(shape=_HOURS, about="when commits may begin and drift may be healed; several windows add up"),
         "deny": Key(shape=_HOURS, about="when it may not, whatever allows it"),
         "timezone": Key(shape=TimeZone(), default="UTC"),
     },
