@@ -37,17 +37,17 @@ async def with_dependents(
     """``due`` with the targets that follow one of them, ordered by name; those that move say what they go after.
 
     ``first``: this process begins, so that whoever was forgotten on an old class is found. Nothing is read where no
-    shared target that owns a class is due, unfinished, or left with an old one then. Raises what reading raises.
+    shared target with a class is due, unfinished, or left with an old one then. Raises what reading raises.
     """
     found = {each.target.name: each for each in due}
     old = frozenset(with_old_classes(doors.records)) if first else frozenset()
-    shared = [name for name in sorted(mine) if name in old or _may_lead(name, found, memories)]
-    shared = [name for name in shared if owns_classes(name, doors.records)]
-    if not shared:
+    shared = [name for name in sorted(mine) if name in old or _may_lead(name, found, memories, doors.records)]
+    every = await asyncio.gather(*(classes_of(mine[name], snapshot, doors) for name in shared))
+    leading = [(name, classes) for name, classes in zip(shared, every, strict=True) if classes.current]
+    if not leading:
         return tuple(due)
     clusters = _by_target(await doors.cluster.list_objects(CORE, "Cluster"), mine, doors.records)
-    every = await asyncio.gather(*(classes_of(mine[name], snapshot, doors) for name in shared))
-    for name, classes in zip(shared, every, strict=True):
+    for name, classes in leading:
         following = dict(_followers(clusters, classes, memories))
         forgotten = first and any(moves and memories[each].settled for each, moves in following.items())
         if name in found or following.keys() & found.keys() or forgotten:
@@ -59,11 +59,6 @@ async def with_dependents(
     return tuple(found[name] for name in sorted(found))
 
 
-def owns_classes(name: str, records: Records) -> bool:
-    inventory = records.inventory_of(name) if is_shared(name) else None
-    return inventory is not None and any(is_class(key) for key in inventory.entries)
-
-
 def with_old_classes(records: Records) -> Iterator[str]:
     """Shared targets that own more than one generation of a class: the older ones go once nobody names them."""
     for name in sorted(filter(is_shared, records.known)):
@@ -73,18 +68,23 @@ def with_old_classes(records: Records) -> Iterator[str]:
             yield name
 
 
-def _may_lead(name: str, due: Mapping[str, Due], memories: Mapping[str, Memory]) -> bool:
+def _may_lead(name: str, due: Mapping[str, Due], memories: Mapping[str, Memory], records: Records) -> bool:
     """Due, or not at its end: whoever is due meanwhile goes after it, too."""
-    return is_shared(name) and (name in due or (name in memories and not memories[name].settled))
+    if not is_shared(name) or name in due:
+        return is_shared(name)
+    inventory = records.inventory_of(name) if name in memories and not memories[name].settled else None
+    return inventory is not None and any(map(is_class, inventory.entries))
 
 
 def _by_target(
     clusters: Iterable[LiveObject], mine: Mapping[str, Target], records: Records
 ) -> Mapping[str, list[ObjectKey]]:
-    """The classes that the live Clusters of each target name."""
+    """The classes that the live Clusters of each target name, adopted or not."""
     owners, found = records.owners(), defaultdict(list)
+    places = {(each.namespace, each.cluster): name for name, each in mine.items()}
     for one in clusters:
-        name, named = owners.get(one.key, ""), class_key(one.body)
+        name = owners.get(one.key) or places.get((one.key.namespace or "", one.key.name), "")
+        named = class_key(one.body)
         if name in mine and not is_shared(name) and named is not None:
             found[name].append(named)
     return found

@@ -18,6 +18,7 @@ from clusterops.controller.records import Records
 from clusterops.controller.work import Doors
 from clusterops.errors import TerminalError
 from clusterops.model.fleet import Mode, Target
+from clusterops.model.inventory import empty_inventory
 from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.revision import Snapshot
 from clusterops.plan.classes import NO_CLASSES
@@ -170,6 +171,15 @@ async def test_what_is_only_observed_neither_waits_nor_is_waited_for(observed: s
     found = await due_with(await made("alpha"), patched(class_bodies()), shared_due(), observed=observed)
     assert set(found) == {SHARED, ALPHA}
     assert found[ALPHA].after == frozenset()
+
+
+async def test_a_fleet_that_was_never_applied_is_told_who_would_follow() -> None:
+    """Its clusters run, and it is only observed: nothing of them is in any inventory."""
+    found = await made("alpha", "beta")
+    found.shared.inventory = empty_inventory(SHARED)
+    for name, world in found.targets.items():
+        world.inventory = empty_inventory(f"north/{name}")
+    assert set(await due_with(found, patched(class_bodies()), shared_due())) == {SHARED, ALPHA, BETA}
 
 
 async def test_a_shared_target_owns_old_classes_until_they_are_collected() -> None:
