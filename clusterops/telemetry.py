@@ -74,6 +74,26 @@ class Metrics:
             ["region"],
             registry=self.registry,
         )
+        self.rollout_targets = Gauge(
+            "clusterops_rollout_targets",
+            "Targets of commits that go through the fleet in steps, by state",
+            ["state"],
+            registry=self.registry,
+        )
+        self.rollout_machines_in_flight = Gauge(
+            "clusterops_rollout_machines_in_flight",
+            "Machines on their way while a commit goes in steps, whoever moves them",
+            registry=self.registry,
+        )
+        self.rollout_halted = Gauge(
+            "clusterops_rollout_halted", "Commits that a failure has stopped", registry=self.registry
+        )
+        self.rollout_decision_seconds = Histogram(
+            "clusterops_rollout_decision_seconds",
+            "Seconds of deciding which clusters may begin",
+            registry=self.registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
+        )
         self.leader = Gauge("clusterops_leader", "1 while this process holds the Lease", registry=self.registry)
         self.commit_seconds = Histogram(
             "clusterops_commit_seconds",

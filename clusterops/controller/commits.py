@@ -73,6 +73,8 @@ class Commit:
     """What each target's plan does to machines, and how many change at a time; known once judged."""
     paced: set[str] = field(default_factory=set)
     """Targets that others wait for, and that were let go."""
+    clusters: set[str] = field(default_factory=set)
+    """Living clusters that it changes, or did before another commit took them over: more than one go in steps."""
     pace: Progress | None = None
     """How far the pace has it, as of its last decision; None where it was not asked."""
     superseded: dict[str, str] = field(default_factory=dict)
@@ -157,6 +159,7 @@ class Commit:
         if name not in self.works or name in self.superseded or self._decided(name):
             return
         self.superseded[name] = by.revision.short
+        self.held.pop(name, None)
         self._taken_over[name].set()
         if name not in self._begun:
             self._leave_out(name, by)
@@ -212,7 +215,8 @@ class Commit:
         """The target's pass begins (once more)."""
         self._begun.add(name)
         self.outcomes.pop(name, None)
-        self.held.pop(name, None)
+        if self.held.pop(name, None) is not None and name in self._applied:
+            self._applied[name].clear()
 
     async def rendered(self, name: str, rendered: RenderedSet) -> Mapping[ObjectKey, Manifest]:
         """Waits until every target is rendered, or failed to: then all of them read the cluster in the same lists.
@@ -246,17 +250,26 @@ class Commit:
     async def judge(self, name: str, outcome: Outcome) -> Problem | None:
         stopped = await self._judged_alone(name, outcome)
         self._note_reach(name, outcome)
-        return stopped or await self.admit(self, name)
+        if stopped is not None or outcome.problem is not None:
+            return stopped
+        return await self.admit(self, name) or self._superseded(name)
 
     def _note_reach(self, name: str, draft: Outcome) -> None:
         """What is half done looks smaller than it was: the first answer counts until there is another real one.
 
-        What git dropped goes by its second key, not by pace.
+        What git dropped goes by its second key, not by pace, and what is only observed goes nowhere.
         """
         gone = name in self.works and self.works[name].gone
-        found = (Reach.NOTHING, 0) if gone else reach_of(draft.plan, name)
+        found = (Reach.NOTHING, 0) if gone or not self.reported(name) else reach_of(draft.plan, name)
+        if found[0] in PACED:
+            self.clusters.add(name)
         if found[0] in PACED or name not in self.reaches:
             self.reaches[name] = found
+
+    def writes(self, name: str) -> bool:
+        """Whether its plan writes anything, as of its last draft."""
+        draft = self.drafts.get(name)
+        return self.reported(name) and draft is not None and draft.plan is not None and bool(draft.plan.writes)
 
     async def _judged_alone(self, name: str, outcome: Outcome) -> Problem | None:
         """Whatever the pace says."""
@@ -281,7 +294,15 @@ class Commit:
     @property
     def shared_applied(self) -> bool:
         """Whether everything that goes before clusters is past its apply."""
-        return all(event.is_set() for event in self._applied.values())
+        return not any(map(self._goes_first, self._applied))
+
+    def goes_after_shared(self, name: str) -> bool:
+        """Whether something shared goes before it that is held, or not applied yet."""
+        first = (each for each in self._applied if _rank(each) < _rank(name))
+        return self.waits_for_shared(name) or any(map(self._goes_first, first))
+
+    def _goes_first(self, shared: str) -> bool:
+        return shared in self.held or not self._applied[shared].is_set()
 
     def _judge_all(self) -> None:
         """Once every target has its draft, those left out excepted."""

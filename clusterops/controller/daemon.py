@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from clusterops.controller.agreements import Agreements
 from clusterops.controller.audit_trail import AuditTrail
@@ -22,7 +23,7 @@ from clusterops.controller.leading import Leading
 from clusterops.controller.lease import Gate
 from clusterops.controller.pacing import Pacing, is_held
 from clusterops.controller.reconcile import reconcile
-from clusterops.controller.requests import Requests
+from clusterops.controller.requests import AGAIN_S, Requests
 from clusterops.controller.schedule import Schedule
 from clusterops.controller.verdicts import Verdicts
 from clusterops.controller.work import Doors, Work
@@ -180,6 +181,7 @@ class Daemon:
         self.pacing.moved()
         for commit in await self._intake(fleet, snapshot).commits(due, seen_at):
             self._begin(commit)
+        self.pacing.complete()
         if self.head is None:
             self._collect_classes()
         if self.drifting is not None:
@@ -345,6 +347,7 @@ class Daemon:
 
     def asked(self, name: str) -> None:
         """A person resumed a target, or asked for it now."""
+        self.pacing.asked(name)
         self._wake_again(name)
         if self.drifting is not None:
             self.drifting.look_at(name)
@@ -428,6 +431,20 @@ class Daemon:
             self.history.confirmed = commit_id
             if self.head is None or self.head.commit != commit_id:
                 self._following.look_now()
+
+    def resume_rollout(self, revision: str, at: datetime) -> None:
+        """A person wants a halted rollout to go on, in spite of what had failed by then."""
+        if self._group is not None:
+            self._group.create_task(self._resume_rollout(revision, at), name=f"resume:{revision}")
+
+    async def _resume_rollout(self, revision: str, at: datetime) -> None:
+        """The wish stays on the Fleet: what cannot be written now is tried again."""
+        while True:
+            try:
+                return await self.pacing.resume(revision, at)
+            except ClusterOpsError as error:
+                self.doors.logger.warning("rollout not resumed", code=error.code, error=str(error))
+                await self.doors.clock.sleep(AGAIN_S)
 
     def _work_again(self, name: str) -> Work | None:
         latest = self._latest.get(name)

@@ -116,7 +116,9 @@ async def _apply(work: Work, doors: Doors, draft: Draft, *, paced: bool) -> Outc
     """
     outcome, plan = replace(draft.outcome, stage=Stage.APPLY), draft.outcome.plan
     assert plan is not None
-    outcome = replace(outcome, machines=await machines.begun(plan, draft.record.tally(work.revision), doors.cluster))
+    tally = draft.record.tally(work.revision)
+    begun = await machines.begun(plan, tally, doors.cluster, expects=paced and not draft.record.disturbed)
+    outcome = replace(outcome, machines=begun)
     if paced:
         await draft.record.begin(outcome, new_entries(plan, draft.record.inventory))
     for _ in range(REPLANS + 1):
@@ -181,9 +183,12 @@ async def _settle(
     finally:
         await _cancelled(waiting, stop)
     outcome = machines.counted(outcome, health)
-    if health.settled:
-        return replace(outcome, stage=Stage.DONE)
-    return replace(outcome, problem=_not_settled(work, health))
+    if not health.settled:
+        return replace(outcome, problem=_not_settled(work, health))
+    differs = await machines.difference(outcome, doors.cluster, doors.clock, interrupted) if commit.paced else None
+    if differs is not None:
+        return replace(outcome, problem=_interrupted(work) if interrupted.is_set() else differs)
+    return replace(outcome, stage=Stage.DONE)
 
 
 async def _collect(draft: Draft, outcome: Outcome, *, work: Work, doors: Doors, interrupted: asyncio.Event) -> None:

@@ -26,12 +26,14 @@ from clusterops.model.sketch import Sketch
 from clusterops.ports import Clock, Cluster
 from clusterops.status import (
     FleetStatus,
+    Phase,
     StoredFleet,
     StoredTarget,
     TargetCounts,
     ensure_crds,
     ensure_namespace,
     event_body,
+    fleet_key,
     fleet_target_key,
     list_targets,
     read_fleet,
@@ -45,6 +47,7 @@ from clusterops.status import (
 from clusterops.status.conditions import reason_of
 from clusterops.status.fleet_target import stored_target, unstored_target
 
+MACHINES_DIFFER: Final = "machines-differ"
 UNTOLD: Final = frozenset({"superseded", "target-suspended"}) | HELD_CODES
 """Endings that are no news: a newer commit, a person, or the pace wanted it so."""
 
@@ -110,7 +113,9 @@ class Record:
     def tally(self, revision: str) -> MachineTally | None:
         """What an earlier pass over the same revision began to count from."""
         status = self.stored.status if self.stored is not None else None
-        return status.machines if status is not None and status.observed_revision == revision else None
+        if status is None or status.observed_revision != revision or status.phase == Phase.HELD:
+            return None
+        return status.machines if status.code != MACHINES_DIFFER else None
 
     async def widen(self, entries: Sequence[Entry], *, revision: str) -> None:
         """Before the first apply: what is about to exist is ours, whatever happens next."""
@@ -129,7 +134,7 @@ class Record:
     async def begin(self, outcome: Outcome, entries: Sequence[Entry]) -> None:
         """Before the first write of a target that others wait for; widens the inventory by ``entries``, too.
 
-        A target that has begun already, and not failed since, goes on: nothing is written.
+        A target that has begun already, and not failed for good since, goes on: nothing is written.
         """
         now = self.records.clock.now()
 
@@ -148,7 +153,13 @@ class Record:
         status = self.stored.status if self.stored is not None else None
         if status is None or (status.begun_revision, status.observed_revision) != (revision, revision):
             return False
-        return status.failed_at is None
+        return status.failed_at is None or status.retrying
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether what an earlier commit began here has not settled."""
+        status = self.stored.status if self.stored is not None else None
+        return status is not None and status.is_unsettled
 
     def begun_s(self, revision: str) -> float:
         """Seconds since it began, as an earlier process may have noted; 0.0 for one that nobody waits for."""
@@ -177,8 +188,20 @@ class Record:
             return
         if self.stored is None:
             await self.records.read(self)
+        if self._stands(outcome):
+            return
         await self._write_outcome(outcome, gone=gone)
         await self._tell(outcome)
+
+    def _stands(self, outcome: Outcome) -> bool:
+        """Whether it only repeats, without another try, how the target failed."""
+        status = self.stored.status if self.stored is not None else None
+        if status is None or outcome.problem is None or outcome.report is not None or status.failed_at is None:
+            return False
+        if status.begun_revision != outcome.revision:
+            return False
+        said = (outcome.revision, outcome.problem.code, outcome.problem.text)
+        return (status.observed_revision, status.code, status.message) == said
 
     async def _write_outcome(self, outcome: Outcome, *, gone: bool) -> None:
         now, known = self.records.clock.now(), self._inventory
@@ -236,8 +259,10 @@ class Records:
     """Of the management cluster, as ``v1.36.3``; known once entered."""
     halted: Halt | None = None
     """Why the branch's head is not taken, or a rollout goes no further, as the Fleet has it recorded."""
-    resumed: Resumed | None = None
-    """A person's word that a halted rollout goes on, as the Fleet has it recorded."""
+    resumed: tuple[Resumed, ...] = ()
+    """People's words that halted rollouts go on: the last as the Fleet has it recorded, and those of before."""
+    rollouts: tuple[Mapping[str, Any], ...] = ()
+    """Commits on their way through the fleet, as the Fleet tells people of them."""
     known: dict[str, StoredTarget] = field(default_factory=dict)
     """FleetTargets as last listed, watched or written. Every write carries the resourceVersion: stale is harmless."""
     audience: Audience | None = None
@@ -381,9 +406,9 @@ class Records:
         await ensure_crds(self.cluster, self.clock)
         stored = await read_fleet(self.cluster, self.fleet, namespace=self.namespace)
         status = stored.status
-        self.last_revision, self.halted = status.commit, status.halted
+        self.last_revision, self.halted, self.rollouts = status.commit, status.halted, status.rollouts
         if status.resumed_at is not None:
-            self.resumed = Resumed(revision=status.resumed_revision, at=status.resumed_at)
+            self.resumed = (Resumed(revision=status.resumed_revision, at=status.resumed_at),)
         return stored.suspend
 
     async def introduce(self) -> None:
@@ -413,21 +438,43 @@ class Records:
             return
 
     async def note_rollouts(self, *, halted: Halt | None, rollouts: Sequence[Mapping[str, Any]]) -> None:
-        """How far commits are on their way through the fleet, and what stops them. Raises what the write raises."""
+        """How far commits are on their way through the fleet, and what stops them. Raises what the write raises.
+
+        Why the head is not taken stays where it is said.
+        """
         async with self._fleet_lock:
             stored = await read_fleet(self.cluster, self.fleet, namespace=self.namespace)
-            status = replace(stored.status, halted=halted, rollouts=tuple(rollouts))
+            kept = self.halted if self.halted is not None and not self.halted.target else halted
+            status = replace(stored.status, halted=kept, rollouts=tuple(rollouts))
             if stored.stored:
                 await write_fleet(self.cluster, stored, status=status)
-        self.halted = halted
+        self.halted, self.rollouts = kept, tuple(rollouts)
 
     async def note_resumed(self, revision: str, at: datetime) -> None:
         """A person let a halted rollout go on. Raises what the write raises."""
         async with self._fleet_lock:
             stored = await read_fleet(self.cluster, self.fleet, namespace=self.namespace)
-            status = replace(stored.status, resumed_revision=revision, resumed_at=at, halted=None)
+            left = None if self.halted is not None and self.halted.revision == revision else self.halted
+            status = replace(stored.status, resumed_revision=revision, resumed_at=at, halted=left)
             await write_fleet(self.cluster, stored, status=status)
-        self.resumed, self.halted = Resumed(revision=revision, at=at), None
+        others = tuple(one for one in self.resumed if one.revision != revision)
+        self.resumed, self.halted = (*others, Resumed(revision=revision, at=at)), left
+
+    async def tell_of_fleet(self, reason: str, note: str, *, of: str, warning: bool = False) -> None:
+        """An Event on the Fleet; once for each ``reason`` and ``of``. Failing to write it stops nothing."""
+        key = fleet_key(self.fleet, self.namespace)
+        body = event_body(
+            key,
+            reason=reason,
+            note=note,
+            revision=of,
+            now=self.clock.now(),
+            instance=self.identity,
+            api_version="clusterops.io/v1alpha1",
+            action="Rollout",
+            warning=warning,
+        )
+        await record_event(self.cluster, body)
 
     def owners(self) -> dict[ObjectKey, str]:
         """Which target's inventory holds an object."""

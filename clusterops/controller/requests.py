@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from clusterops.capi.tools import FLEET_LABEL
@@ -12,6 +13,7 @@ from clusterops.controller.records import Records
 from clusterops.errors import ClusterOpsError
 from clusterops.model.live import LiveObject
 from clusterops.ports import Cluster
+from clusterops.status.conditions import parse_time
 from clusterops.status.fleet_target import stored_target
 from clusterops.telemetry import Logger
 
@@ -38,6 +40,8 @@ class Asked(Protocol):
 
     def confirm(self, commit_id: str) -> None: ...
 
+    def resume_rollout(self, revision: str, at: datetime) -> None: ...
+
 
 @dataclass(slots=True, kw_only=True)
 class Requests:
@@ -49,6 +53,8 @@ class Requests:
     _seen: dict[str, tuple[bool, str]] = field(default_factory=dict)
     _wishes: dict[str, str] = field(default_factory=dict)
     """Heals that were asked for, by target."""
+    _resumed: str = ""
+    """The last wish that a rollout goes on."""
 
     async def follow(self, daemon: Asked) -> None:
         """Until cancelled."""
@@ -116,3 +122,16 @@ class Requests:
                 continue
             daemon.suspend_fleet(bool((live.body.get("spec") or {}).get("suspend")))
             daemon.confirm(live.annotations.get(CONFIRMED_ANNOTATION, ""))
+            self._resume(daemon, live.annotations.get(RESUME_ANNOTATION, ""))
+
+    def _resume(self, daemon: Asked, wish: str) -> None:
+        """Also one that an earlier process did not come to; what it did come to is known, and no news."""
+        if wish == self._resumed:
+            return
+        self._resumed = wish
+        at = parse_time(wish.partition(" ")[0])
+        revision = wish.partition(" ")[2].strip()
+        if at is None or not revision:
+            self.logger.warning("wish not understood", annotation=RESUME_ANNOTATION, wish=wish)
+            return
+        daemon.resume_rollout(revision, at)

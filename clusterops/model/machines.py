@@ -22,6 +22,13 @@ class MachineCounts:
         replaced = min(gone, new)
         return cls(replaced=replaced, added=new - replaced, removed=gone - replaced)
 
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> MachineCounts:
+        return cls(**{name: int(body.get(name) or 0) for name in ("replaced", "added", "removed")})
+
+    def to_body(self) -> dict[str, int]:
+        return {"replaced": self.replaced, "added": self.added, "removed": self.removed}
+
     def __add__(self, other: MachineCounts) -> MachineCounts:
         return MachineCounts(
             replaced=self.replaced + other.replaced,
@@ -61,13 +68,17 @@ class MachineCounts:
 class MachineTally:
     """Of one target and commit. ``before`` and ``now`` are uids of its Machines; ``now`` is None until looked at.
 
-    ``at_once`` counts the Machines that are to change at the same time at the most.
+    ``at_once`` counts the Machines that are to change at the same time at the most. ``expected`` is what has to have
+    happened in the end, in pools whose machines no autoscaler counts: those that it did are ``apart``. None where that
+    cannot be said.
     """
 
     predicted: MachineCounts
     at_once: int = 0
     before: frozenset[str] = frozenset()
     now: frozenset[str] | None = None
+    expected: MachineCounts | None = None
+    apart: frozenset[str] = frozenset()
 
     @property
     def so_far(self) -> MachineCounts:
@@ -78,20 +89,22 @@ class MachineTally:
 
     def to_body(self) -> dict[str, Any]:
         """The JSON form kept in a FleetTarget's status, so that another process can go on counting."""
-        predicted = self.predicted
         return {
-            "predicted": {"replaced": predicted.replaced, "added": predicted.added, "removed": predicted.removed},
+            "predicted": self.predicted.to_body(),
             "before": sorted(self.before),
             **({"atOnce": self.at_once} if self.at_once else {}),
+            **({"expected": self.expected.to_body()} if self.expected is not None else {}),
+            **({"apart": sorted(self.apart)} if self.apart else {}),
         }
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> MachineTally:
         """Lenient: it decides nothing."""
-        raw = body.get("predicted") or {}
-        counts = {name: int(raw.get(name) or 0) for name in ("replaced", "added", "removed")}
+        expected = body.get("expected")
         return cls(
-            predicted=MachineCounts(**counts),
+            predicted=MachineCounts.of(body.get("predicted") or {}),
             at_once=int(body.get("atOnce") or 0),
             before=frozenset(map(str, body.get("before") or ())),
+            expected=MachineCounts.of(expected) if expected is not None else None,
+            apart=frozenset(map(str, body.get("apart") or ())),
         )

@@ -33,6 +33,7 @@ class Phase(StrEnum):
 
 
 _FAILURES: Final = frozenset({Phase.FAILED, Phase.REFUSED})
+_OVER: Final = frozenset({Phase.SETTLED, Phase.ORPHANED, Phase.DELETED})
 SUSPENDED_CODES: Final = frozenset({"target-suspended", "fleet-suspended"})
 SUPERSEDED_CODES: Final = frozenset({"superseded", "interrupted"})
 """Waiting for health that a newer commit ended: nothing failed."""
@@ -72,6 +73,7 @@ class TargetStatus:
     settled_at: datetime | None = None
     code: str = ""
     failed_at: datetime | None = None
+    """Of a held target: when it failed under the commit that began with it last."""
     retrying: bool = False
     """Whether what is wrong is tried again by itself."""
     message: str = ""
@@ -80,6 +82,16 @@ class TargetStatus:
     conditions: tuple[Condition, ...] = ()
     drift: Mapping[str, Any] = field(default_factory=dict)
     """A TargetDrift in its stored form (drift.body), {} where there never was any."""
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether a rollout that began here has not settled, whatever became of it.
+
+        Times are whole seconds: within one, the revision tells which came first.
+        """
+        if self.begun_at is None or self.settled_revision == self.begun_revision:
+            return False
+        return self.settled_at is None or self.settled_at <= self.begun_at
 
     def to_body(self) -> dict[str, Any]:
         """Without empty texts."""
@@ -156,7 +168,7 @@ def status_after(
         retrying=outcome.problem is not None and outcome.problem.retry is Retry.BACKOFF,
         message=_message(outcome, phase),
         objects=_counts(outcome) if outcome.plan else before.objects,
-        machines=_begun(before, outcome),
+        machines=_begun(before, outcome, phase),
     )
     if applied:
         after = _stamp_applied(after, before, now)
@@ -172,16 +184,24 @@ def status_begun(before: TargetStatus, outcome: Outcome, *, inputs: str, now: da
 
 
 def _failed_at(before: TargetStatus, outcome: Outcome, phase: Phase, now: datetime) -> datetime | None:
+    if phase is Phase.HELD:
+        return before.failed_at if not before.retrying else None
     if phase not in _FAILURES:
         return None
     return before.failed_at if before.observed_revision == outcome.revision and before.failed_at else now
 
 
-def _begun(before: TargetStatus, outcome: Outcome) -> MachineTally | None:
-    """What machines are counted from, kept for as long as the revision is the same."""
+def _begun(before: TargetStatus, outcome: Outcome, phase: Phase) -> MachineTally | None:
+    """What machines are counted from, kept for as long as the revision is the same.
+
+    A target that is held keeps what an earlier commit moves: it moves on.
+    """
     if outcome.machines is not None:
         return replace(outcome.machines, now=None)
-    return before.machines if before.observed_revision == outcome.revision else None
+    if phase is Phase.HELD:
+        return before.machines if before.phase not in _OVER else None
+    same = before.observed_revision == outcome.revision and before.phase != Phase.HELD
+    return before.machines if same else None
 
 
 def phase_of(outcome: Outcome, *, gone: bool = False) -> Phase:
