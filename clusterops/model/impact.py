@@ -74,7 +74,8 @@ class PoolImpact:
     def at_once(self) -> int:
         """Machines that are being made or deleted at the same instant, at the most, unless they break by themselves.
 
-        A control plane waits for each machine, made or deleted. A pool never has more than ``then + surge`` machines,
+        A control plane waits for each machine, made or deleted, but a new one need not be Ready before its predecessor
+        is deleted: it needs a Node and healthy components. A pool never has more than ``then + surge`` machines,
         with those that are still being deleted, nor fewer than ``then - unavailable`` available ones: what is between
         is on its way. Where the rollout cannot be predicted, and where it scales, all machines count.
         **Source:** Cluster API v1.14.0 core/reconcilers/machinedeployment/machinedeployment_rollout_rollingupdate.go,
@@ -85,7 +86,7 @@ class PoolImpact:
         if not self.replaced or self.kind is ImpactClass.UNKNOWN:
             return self.replaced + scaled
         if self.role is Role.CONTROL_PLANE:
-            return 1 + scaled
+            return 2 + scaled
         return max(1, min(self.surge + self.unavailable, 2 * self.replaced)) + scaled
 
 

@@ -37,8 +37,9 @@ def test_rollout_moves_surge_and_unavailable_of_a_pool_at_once(counts: dict[str,
     assert pool(**counts).at_once == machines
 
 
-def test_rollout_moves_one_machine_of_a_control_plane_at_once() -> None:
-    assert pool(Role.CONTROL_PLANE, replaced=3, surge=1).at_once == 1
+def test_rollout_moves_two_machines_of_a_control_plane_at_once() -> None:
+    """One that is not Ready yet, though its Node is there, and the one that it replaces."""
+    assert pool(Role.CONTROL_PLANE, replaced=3, surge=1).at_once == 2
     assert pool(Role.CONTROL_PLANE, replaced=3, unavailable=1, added=2).at_once == 3
 
 
@@ -54,7 +55,7 @@ def test_rollout_of_on_delete_moves_nothing_at_once() -> None:
 def test_rollout_moves_control_plane_and_pools_together() -> None:
     """Cluster API holds pools back for a rise of the version alone."""
     pools = [pool(Role.CONTROL_PLANE, replaced=3, surge=1), pool(replaced=3, surge=1), pool(replaced=9, surge=2)]
-    assert at_once(Impact.of(pools)) == 4
+    assert at_once(Impact.of(pools)) == 5
 
 
 @pytest.mark.parametrize(
