@@ -21,6 +21,8 @@ from clusterops.plan.rollout import at_once
 Times = Callable[[str], float]
 """How long a machine takes from ``created`` to ``ready``, or from ``deleting`` to ``gone``: asked by the first word."""
 PLANE: Final = "control-plane"
+_UP: Final = 0.95
+"""Of the time that a control-plane machine takes to be ready: its predecessor goes then (seen: up to 8 s before)."""
 _COUNTED: Final = ("created", "ready", "deleting", "gone")
 
 
@@ -83,13 +85,17 @@ def roll(shape: Shape, times: Times) -> list[Step]:
 
 @dataclass(slots=True)
 class _Rolling:
-    """One control plane or pool; a control plane is one that waits for each of its machines (maxSurge 1)."""
+    """One control plane or pool; a control plane is one that waits for each of its machines (maxSurge 1).
+
+    What is deleted next waits for new machines that are ``up``: in a pool those that are ready, in a control plane
+    those with a Node and healthy components, which they have a moment before they are ready.
+    """
 
     pool: Pool
     times: Times
     old: int
     new: int = 0
-    ready: int = 0
+    up: int = 0
     deleting: int = 0
     due: list[tuple[float, int, str]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -107,23 +113,30 @@ class _Rolling:
         return max(0, min(room, self.pool.replicas - self.new))
 
     def _to_delete(self) -> int:
-        least, unready = max(0, self.pool.replicas - self.pool.unavailable), self.new - self.ready
+        least, unready = max(0, self.pool.replicas - self.pool.unavailable), self.new - self.up
         return max(0, min(self.old, self.old + self.new - self.deleting - least - unready))
 
     def _begin(self, now: float, event: str, end: str, count: int) -> None:
         for _ in range(count):
             self._tell(now, event)
-            heapq.heappush(self.due, (now + self.times(event), next(self.number), end))
+            seconds = self.times(event)
+            if event == "created":
+                self._push(now + seconds * (_UP if self.pool.name == PLANE else 1), "up")
+            self._push(now + seconds, end)
+
+    def _push(self, at: float, event: str) -> None:
+        heapq.heappush(self.due, (at, next(self.number), event))
 
     def _tell(self, now: float, event: str) -> None:
         role = PLANE if self.pool.name == PLANE else "worker"
         self.steps.append(Step(now, role, self.pool.name, event))
 
     def end(self, now: float, event: str) -> None:
+        if event == "up":
+            self.up += 1
+            return
         self._tell(now, event)
-        if event == "ready":
-            self.ready += 1
-        else:
+        if event == "gone":
             self.deleting -= 1
 
 

@@ -53,15 +53,15 @@ class Site:
 
     @property
     def at_once(self) -> int:
-        """Machines that an image bump moves at a time: one of the control plane, a surge of one in each pool."""
-        return len(self.pools) + (self.plane != "pinned")
+        """Machines that an image bump moves at a time: two of the control plane, a surge of one in each pool."""
+        return len(self.pools) + 2 * (self.plane != "pinned")
 
 
 def sites(count: int) -> list[Site]:
     """Two canaries, the first ring, the rest; regions in turn. The order by name within a ring is that of numbers.
 
     The first of the first ring, the third to go, starts its workers from an image of its own. One in four keeps the
-    machines of its control plane, so it moves one machine at a time; one in eight has two pools, and moves three.
+    machines of its control plane, so it moves one machine at a time; one in eight has two pools, and moves four.
     """
     found = [_site(number, count) for number in range(1, count + 1)]
     third = min((site for site in found if site.ring == RINGS[0]), key=lambda site: site.target)

@@ -66,7 +66,8 @@ def rows(machines: Machines, begun: dict[str, float], until: float) -> Iterator[
         found += [(one.at, one.role, one.pool, one.event) for one in machines.moments if one.cluster == cluster]
         if settled is not None:
             found.append((settled, "", "", "settled"))
-        for at, role, pool, event in sorted(each for each in found if each[0] >= start):
+        found = [each for each in found if each[0] >= start]
+        for at, role, pool, event in sorted(found, key=lambda each: (each[0], each[3] == "settled")):
             yield {"t": round(at - start, 3), "cluster": cluster, "role": role, "pool": pool, "event": event}
 
 

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from tests.rollout_simulation.machines import PLANE, Pool, Row, Shape, differences, moving, roll, rows
+from tests.shows.rollout_fleet import Site, traced
 
 TRACE = Path(__file__).parents[2] / "golden" / "rollout_trace.jsonl"
 SHAPES = [
@@ -76,16 +77,23 @@ def test_rollout_trace_that_departs_is_told() -> None:
     assert differences(soon, model) == ["north/alpha: settled before its last machine was done"]
 
 
-@pytest.mark.skipif(not TRACE.exists(), reason="no trace of real controllers is recorded")
+def test_rollout_control_plane_deletes_a_machine_before_the_new_one_is_ready() -> None:
+    """KCP looks at the Node and the components of a new machine, not at Ready: for a moment two are on their way."""
+    steps = [(step.t, step.event) for step in roll(Shape(1, ()), minute)]
+    assert steps == [(0, "created"), (57, "deleting"), (60, "ready"), (87, "gone")]
+
+
 def test_rollout_model_agrees_with_real_controllers() -> None:
+    """The trace is of Cluster API v1.14.0 with its in-memory provider, by tests/shows/rollout_trace.py."""
     trace = [json.loads(line) for line in TRACE.read_text().splitlines() if line]
-    model = [row for name in {row["cluster"] for row in trace} for row in rows(name, roll(_shape(trace, name), minute))]
+    model = [row for site in traced() for row in rows(site.target, roll(_shape(site), minute))]
     assert differences(trace, model) == []
 
 
-def _shape(trace: list[Row], cluster: str) -> Shape:
-    """By the machines that came to be. An image bump raises no version, so control plane and pools go together."""
-    made = [row for row in trace if row["cluster"] == cluster and row["event"] == "created"]
-    pools = {row["pool"] for row in made if row["role"] == "worker"}
-    planes = sum(row["role"] == PLANE for row in made)
-    return Shape(planes, tuple(Pool(name, sum(row["pool"] == name for row in made)) for name in sorted(pools)))
+def _shape(site: Site) -> Shape:
+    """An image bump raises no version, so control plane and pools go together."""
+    pools = (
+        Pool(name, pool["replicas"], pool.get("maxSurge", 1), pool.get("maxUnavailable", 0))
+        for name, pool in site.pools.items()
+    )
+    return Shape(site.planes, tuple(pools))
