@@ -40,7 +40,7 @@ def test_rollout_moves_surge_and_unavailable_of_a_pool_at_once(counts: dict[str,
 def test_rollout_moves_two_machines_of_a_control_plane_at_once() -> None:
     """One that is not Ready yet, though its Node is there, and the one that it replaces."""
     assert pool(Role.CONTROL_PLANE, replaced=3, surge=1).at_once == 2
-    assert pool(Role.CONTROL_PLANE, replaced=3, unavailable=1, added=2).at_once == 3
+    assert pool(Role.CONTROL_PLANE, replaced=3, unavailable=1, added=2).at_once == 4
 
 
 def test_rollout_that_cannot_be_predicted_may_move_all_machines_at_once() -> None:
