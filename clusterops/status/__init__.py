@@ -4,10 +4,11 @@
 *Gives:* `read_target` and `write_target` (the whole FleetTarget, inventory included: an object has one owner),
     `read_fleet` and `write_fleet`, `ensure_crds`, `Contexts` with `plan_status` and `apply_statuses`, `record_event`.
 *Never:* a decision. It writes nothing but our own kinds and Events, and keeps what people wrote there.
-*Read first:* fleet_target.py, target_status.py, commit_texts.py.
+*Read first:* fleet_target.py, target_status.py, commit_texts.py, apply_texts.py.
 """
 
-from clusterops.status.commit_texts import Contexts, apply_statuses, plan_pending, plan_status, policy_status
+from clusterops.status.apply_texts import apply_statuses
+from clusterops.status.commit_texts import plan_pending, plan_status, policy_status
 from clusterops.status.conditions import Condition
 from clusterops.status.crds import crd_bodies, ensure_crds
 from clusterops.status.drift_texts import drift_status
@@ -23,6 +24,7 @@ from clusterops.status.fleet_target import (
     write_target,
 )
 from clusterops.status.target_status import ObjectCounts, Phase, TargetStatus, status_after, status_begun
+from clusterops.status.verdict_texts import Contexts
 
 __all__ = [
     "Condition",

@@ -8,7 +8,7 @@ from typing import Final
 
 from clusterops.model.commit_status import TEXT_LIMIT, CommitStatus, State
 from clusterops.model.drift import TargetDrift
-from clusterops.status.commit_texts import DEFAULT_CONTEXTS, Contexts
+from clusterops.status.verdict_texts import DEFAULT_CONTEXTS, Contexts
 
 _CODE: Final = " (drifted)"
 

@@ -17,7 +17,7 @@ from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import ApplyReport, ApplyRow, Outcome, Result, Stage
 from clusterops.status import Contexts, apply_statuses, plan_pending, plan_status
-from clusterops.status.commit_texts import duration_text, problem_text
+from clusterops.status.verdict_texts import duration_text, problem_text
 
 START = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 TYPO = Problem(
