@@ -3,82 +3,41 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import pytest
 
-from clusterops.apply import apply_plan, needs_replan
-from clusterops.controller.clock import SystemClock
-from clusterops.kube import KubeCluster
-from clusterops.model.inventory import Inventory, empty_inventory
+from clusterops.apply import needs_replan
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
 from clusterops.model.plan import MISSING, Action, FieldChange, Plan
-from clusterops.model.report import ApplyReport, Result
+from clusterops.model.report import Result
 from clusterops.ports import Cluster
-from clusterops.settings import ClusterSettings, NetworkSettings
-from clusterops.telemetry import Metrics, build_logger
-from tests.fleet_objects import MemoryStore, body, cluster_bodies, read_and_plan
+from tests.doors.targets import Bodies, Target, connected, small_cluster
+from tests.fleet_objects import body, cluster_bodies
 from tests.model_cluster import ModelCluster
 
-LOGGER = build_logger(level="error")
 _NUMBER = itertools.count(1)
 
 
-@pytest.fixture(params=["model", pytest.param("real", marks=pytest.mark.apiserver)])
-async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
-    if request.param == "model":
-        yield ModelCluster()
-        return
-    kubeconfig: Path = request.getfixturevalue("apiserver").kubeconfig
-    settings = ClusterSettings(kubeconfig=kubeconfig)
-    async with KubeCluster.connect(
-        settings, NetworkSettings(), logger=LOGGER, metrics=Metrics(), clock=SystemClock()
-    ) as real:
-        yield real
-
-
 @pytest.fixture
-def bodies() -> list[dict[str, Any]]:
-    """A Namespace of its own and the objects of a small cluster in it."""
-    namespace = f"apply-{next(_NUMBER)}"
-    found = [{**one, "metadata": {**one["metadata"], "namespace": namespace}} for one in cluster_bodies()]
-    return [body("v1", "Namespace", namespace, None), *found]
+def bodies() -> Bodies:
+    """In a Namespace of its own."""
+    return small_cluster(f"apply-{next(_NUMBER)}")
 
 
-class Target:
-    """One target's passes: read, plan, apply, remember."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.inventory: Inventory = empty_inventory("north/alpha")
-
-    async def plan(self, bodies: list[dict[str, Any]], *, inputs: str = "tree") -> Plan:
-        return await read_and_plan(self.cluster, bodies, self.inventory, inputs=inputs)
-
-    async def apply(self, plan: Plan) -> ApplyReport:
-        store = MemoryStore(self.inventory)
-        report = await apply_plan(plan, self.cluster, clock=SystemClock(), logger=LOGGER, store=store)
-        self.inventory = store.inventory.narrowed(report, revision=plan.revision)
-        return report
-
-    async def converge(self, bodies: list[dict[str, Any]]) -> None:
+class Passes(Target):
+    async def converge(self, bodies: Bodies) -> None:
         report = await self.apply(await self.plan(bodies))
         assert report.complete, [problem.text for problem in report.problems]
 
-    async def live(self, key: ObjectKey) -> LiveObject:
-        found = (await self.cluster.read([key])).found(key)
-        assert found is not None, f"{key} is not there"
-        return found
 
-
-def key_of(bodies: list[dict[str, Any]], kind: str, ending: str = "") -> ObjectKey:
+def key_of(bodies: Bodies, kind: str, ending: str = "") -> ObjectKey:
     return next(ObjectKey.of(one) for one in bodies if one["kind"] == kind and one["metadata"]["name"].endswith(ending))
 
 
-def edited(bodies: list[dict[str, Any]], key: ObjectKey, **spec: Any) -> list[dict[str, Any]]:
+def edited(bodies: Bodies, key: ObjectKey, **spec: Any) -> Bodies:
     return [{**one, "spec": {**one["spec"], **spec}} if ObjectKey.of(one) == key else one for one in bodies]
 
 
@@ -108,14 +67,14 @@ def actions(plan: Plan) -> dict[str, list[str]]:
     return found
 
 
-async def test_a_second_plan_after_an_apply_changes_nothing(cluster: Cluster, bodies: list[dict[str, Any]]) -> None:
-    target = Target(cluster)
+async def test_a_second_plan_after_an_apply_changes_nothing(cluster: Cluster, bodies: Bodies) -> None:
+    target = Passes(cluster)
     await target.converge(bodies)
     assert actions(await target.plan(bodies)).keys() == {"unchanged"}
 
 
-async def test_a_resize_is_one_field_of_one_object(cluster: Cluster, bodies: list[dict[str, Any]]) -> None:
-    target = Target(cluster)
+async def test_a_resize_is_one_field_of_one_object(cluster: Cluster, bodies: Bodies) -> None:
+    target = Passes(cluster)
     await target.converge(bodies)
     pool = key_of(bodies, "MachineDeployment")
     plan = await target.plan(edited(bodies, pool, replicas=4))
@@ -127,8 +86,8 @@ async def test_a_resize_is_one_field_of_one_object(cluster: Cluster, bodies: lis
     assert (await target.live(pool)).body["spec"]["replicas"] == 4
 
 
-async def test_a_field_that_git_drops_is_removed(cluster: Cluster, bodies: list[dict[str, Any]]) -> None:
-    target = Target(cluster)
+async def test_a_field_that_git_drops_is_removed(cluster: Cluster, bodies: Bodies) -> None:
+    target = Passes(cluster)
     notes = key_of(bodies, "ConfigMap")
     more = [{**one, "data": {"text": "hello", "more": "x"}} if ObjectKey.of(one) == notes else one for one in bodies]
     await target.converge(more)
@@ -140,9 +99,9 @@ async def test_a_field_that_git_drops_is_removed(cluster: Cluster, bodies: list[
 
 
 async def test_a_secret_key_that_git_drops_is_removed_and_nothing_of_it_is_shown(
-    cluster: Cluster, bodies: list[dict[str, Any]]
+    cluster: Cluster, bodies: Bodies
 ) -> None:
-    target = Target(cluster)
+    target = Passes(cluster)
     secret = key_of(bodies, "Secret")
     more = [
         {**one, "stringData": {"token": "CANARY-2", "old": "CANARY-3"}} if ObjectKey.of(one) == secret else one
@@ -160,9 +119,9 @@ async def test_a_secret_key_that_git_drops_is_removed_and_nothing_of_it_is_shown
 
 
 async def test_a_field_that_somebody_took_is_left_and_told_while_the_rest_goes_on(
-    cluster: Cluster, bodies: list[dict[str, Any]]
+    cluster: Cluster, bodies: Bodies
 ) -> None:
-    target = Target(cluster)
+    target = Passes(cluster)
     await target.converge(bodies)
     pool = key_of(bodies, "MachineDeployment")
     await by_hand(cluster, await target.live(pool), {"replicas": 7})
@@ -178,8 +137,8 @@ async def test_a_field_that_somebody_took_is_left_and_told_while_the_rest_goes_o
     assert (await target.live(pool)).body["spec"]["replicas"] == 7
 
 
-async def test_an_object_that_a_live_tool_applies_is_refused(cluster: Cluster, bodies: list[dict[str, Any]]) -> None:
-    target = Target(cluster)
+async def test_an_object_that_a_live_tool_applies_is_refused(cluster: Cluster, bodies: Bodies) -> None:
+    target = Passes(cluster)
     namespace, notes = bodies[0], next(one for one in bodies if one["kind"] == "ConfigMap")
     await cluster.apply(namespace, field_manager="argocd-controller")
     await cluster.apply(notes, field_manager="argocd-controller")
@@ -190,9 +149,9 @@ async def test_an_object_that_a_live_tool_applies_is_refused(cluster: Cluster, b
 
 @pytest.mark.parametrize("content", [{"text": "theirs"}, {"other": "theirs"}], ids=["same field", "another field"])
 async def test_an_object_that_appears_after_the_plan_is_never_merged_onto(
-    cluster: Cluster, bodies: list[dict[str, Any]], content: dict[str, str]
+    cluster: Cluster, bodies: Bodies, content: dict[str, str]
 ) -> None:
-    target = Target(cluster)
+    target = Passes(cluster)
     await target.converge(bodies[:1])
     plan = await target.plan(bodies)
     notes = next(ObjectKey.of(one) for one in bodies if one["kind"] == "ConfigMap")
@@ -208,10 +167,8 @@ async def test_an_object_that_appears_after_the_plan_is_never_merged_onto(
     assert not live.managed_by("clusterops")
 
 
-async def test_an_object_deleted_after_the_plan_is_not_created_anew(
-    cluster: Cluster, bodies: list[dict[str, Any]]
-) -> None:
-    target = Target(cluster)
+async def test_an_object_deleted_after_the_plan_is_not_created_anew(cluster: Cluster, bodies: Bodies) -> None:
+    target = Passes(cluster)
     await target.converge(bodies)
     owner = key_of(bodies, "Cluster")
     plan = await target.plan(edited(bodies, owner, clusterNetwork={"pods": {"cidrBlocks": ["10.245.0.0/16"]}}))
@@ -227,10 +184,8 @@ async def test_an_object_deleted_after_the_plan_is_not_created_anew(
     assert not [change for change in again.changes if change.action is Action.CREATE]
 
 
-async def test_an_object_changed_in_spec_after_the_plan_is_a_conflict(
-    cluster: Cluster, bodies: list[dict[str, Any]]
-) -> None:
-    target = Target(cluster)
+async def test_an_object_changed_in_spec_after_the_plan_is_a_conflict(cluster: Cluster, bodies: Bodies) -> None:
+    target = Passes(cluster)
     await target.converge(bodies)
     pool = key_of(bodies, "MachineDeployment")
     plan = await target.plan(edited(bodies, pool, replicas=4))
@@ -240,8 +195,8 @@ async def test_an_object_changed_in_spec_after_the_plan_is_a_conflict(
     assert (await target.live(pool)).body["spec"]["replicas"] == 2
 
 
-async def test_a_dropped_directory_deletes_nothing(cluster: Cluster, bodies: list[dict[str, Any]]) -> None:
-    target = Target(cluster)
+async def test_a_dropped_directory_deletes_nothing(cluster: Cluster, bodies: Bodies) -> None:
+    target = Passes(cluster)
     await target.converge(bodies)
     plan = await target.plan([], inputs="")
     assert not plan.writes
@@ -252,10 +207,8 @@ async def test_a_dropped_directory_deletes_nothing(cluster: Cluster, bodies: lis
         await target.live(ObjectKey.of(one))
 
 
-async def test_a_dropped_config_map_and_an_unreferenced_template_go(
-    cluster: Cluster, bodies: list[dict[str, Any]]
-) -> None:
-    target = Target(cluster)
+async def test_a_dropped_config_map_and_an_unreferenced_template_go(cluster: Cluster, bodies: Bodies) -> None:
+    target = Passes(cluster)
     spare = next(one for one in bodies if one["kind"] == "DevMachineTemplate")
     spare = {**spare, "metadata": {**spare["metadata"], "name": "spare"}}
     await target.converge([*bodies, spare])
@@ -268,8 +221,8 @@ async def test_a_dropped_config_map_and_an_unreferenced_template_go(
     assert (await cluster.read([notes])).found(notes) is None
 
 
-async def test_a_template_that_is_still_referenced_stays(cluster: Cluster, bodies: list[dict[str, Any]]) -> None:
-    target = Target(cluster)
+async def test_a_template_that_is_still_referenced_stays(cluster: Cluster, bodies: Bodies) -> None:
+    target = Passes(cluster)
     await target.converge(bodies)
     template = key_of(bodies, "DevMachineTemplate", "-general")
     plan = await target.plan([one for one in bodies if ObjectKey.of(one) != template])
@@ -277,8 +230,8 @@ async def test_a_template_that_is_still_referenced_stays(cluster: Cluster, bodie
     assert (row.action, row.reason and row.reason.code) == (Action.HOLD, "still-referenced")
 
 
-async def test_dry_runs_write_nothing(cluster: Cluster, bodies: list[dict[str, Any]]) -> None:
-    target = Target(cluster)
+async def test_dry_runs_write_nothing(cluster: Cluster, bodies: Bodies) -> None:
+    target = Passes(cluster)
     await target.converge(bodies)
     pool = key_of(bodies, "MachineDeployment")
     before = await target.live(pool)
@@ -289,14 +242,12 @@ async def test_dry_runs_write_nothing(cluster: Cluster, bodies: list[dict[str, A
 
 @pytest.mark.apiserver
 async def test_an_invalid_field_is_a_refused_row_that_names_it(request: pytest.FixtureRequest) -> None:
-    settings = ClusterSettings(kubeconfig=request.getfixturevalue("apiserver").kubeconfig)
+    kubeconfig = request.getfixturevalue("apiserver").kubeconfig
     wanted = [body("v1", "Namespace", "apply-invalid", None), *cluster_bodies()]
     for one in wanted[1:]:
         one["metadata"]["namespace"] = "apply-invalid"
-    async with KubeCluster.connect(
-        settings, NetworkSettings(), logger=LOGGER, metrics=Metrics(), clock=SystemClock()
-    ) as real:
-        target = Target(real)
+    async with connected(kubeconfig) as real:
+        target = Passes(real)
         await target.converge(wanted)
         pool = key_of(wanted, "MachineDeployment")
         plan = await target.plan(edited(wanted, pool, replicas="many"))
@@ -309,7 +260,7 @@ async def test_an_invalid_field_is_a_refused_row_that_names_it(request: pytest.F
 @pytest.mark.apiserver
 async def test_what_the_server_normalises_is_unchanged(request: pytest.FixtureRequest) -> None:
     """A quantity, a port without protocol and a defaulted field: equal only to the server."""
-    settings = ClusterSettings(kubeconfig=request.getfixturevalue("apiserver").kubeconfig)
+    kubeconfig = request.getfixturevalue("apiserver").kubeconfig
     pod = {
         "containers": [
             {"name": "c", "image": "i", "resources": {"limits": {"cpu": "1000m"}}, "ports": [{"containerPort": 80}]}
@@ -321,17 +272,15 @@ async def test_what_the_server_normalises_is_unchanged(request: pytest.FixtureRe
         body("v1", "Namespace", "apply-normal", None),
         body("apps/v1", "Deployment", "web", "apply-normal", spec=spec),
     ]
-    async with KubeCluster.connect(
-        settings, NetworkSettings(), logger=LOGGER, metrics=Metrics(), clock=SystemClock()
-    ) as real:
-        target = Target(real)
+    async with connected(kubeconfig) as real:
+        target = Passes(real)
         await target.converge(wanted)
         assert actions(await target.plan(wanted)).keys() == {"unchanged"}
 
 
 async def test_a_status_write_between_plan_and_apply_does_not_get_in_the_way() -> None:
     model, target_bodies = ModelCluster(), cluster_bodies()
-    target = Target(model)
+    target = Passes(model)
     await target.converge(target_bodies)
     pool = key_of(target_bodies, "MachineDeployment")
     plan = await target.plan(edited(target_bodies, pool, replicas=4))

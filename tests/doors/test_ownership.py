@@ -5,79 +5,41 @@ from __future__ import annotations
 import asyncio
 import itertools
 import uuid
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clusterops.apply import apply_plan, needs_replan
-from clusterops.controller.clock import SystemClock
+from clusterops.apply import needs_replan
 from clusterops.kube import KubeCluster
 from clusterops.model.bodies import value_at, with_leaf
-from clusterops.model.drift import NO_HEALING, Healing
-from clusterops.model.inventory import Inventory, empty_inventory
+from clusterops.model.drift import Healing
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
 from clusterops.model.managers import reclaimed, taken_over
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, Action, Change, FieldChange, HandedOver, Left, Plan, Taken
-from clusterops.model.report import ApplyReport
 from clusterops.plan import summarise
 from clusterops.plan.fields import sendable
 from clusterops.plan.pools import MAX_SIZE, MIN_SIZE
 from clusterops.ports import Cluster
 from clusterops.sandbox import Sandbox
-from clusterops.settings import ClusterSettings, NetworkSettings
-from clusterops.telemetry import Metrics, build_logger
-from tests.fleet_objects import MemoryStore, body, cluster_bodies, read_and_plan
+from tests.doors.targets import Bodies, Target, connected, small_cluster
+from tests.fleet_objects import body, cluster_bodies
 from tests.model_cluster import ModelCluster
 from tests.stage import Api
 
-LOGGER = build_logger(level="error")
 _NUMBER = itertools.count(1)
 PASSES = 10
 ARGUMENTS = "/spec/kubeadmConfigSpec/clusterConfiguration/apiServer/extraArgs"
-Bodies = list[dict[str, Any]]
-
-
-@pytest.fixture(params=["model", pytest.param("real", marks=pytest.mark.apiserver)])
-async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
-    if request.param == "model":
-        yield ModelCluster()
-        return
-    kubeconfig: Path = request.getfixturevalue("apiserver").kubeconfig
-    settings = ClusterSettings(kubeconfig=kubeconfig)
-    async with KubeCluster.connect(
-        settings, NetworkSettings(), logger=LOGGER, metrics=Metrics(), clock=SystemClock()
-    ) as real:
-        yield real
 
 
 @pytest.fixture
 def bodies() -> Bodies:
-    """A Namespace of its own and the objects of a small cluster in it."""
-    namespace = f"ownership-{next(_NUMBER)}"
-    found = [{**one, "metadata": {**one["metadata"], "namespace": namespace}} for one in cluster_bodies()]
-    return [body("v1", "Namespace", namespace, None), *found]
+    """In a Namespace of its own."""
+    return small_cluster(f"ownership-{next(_NUMBER)}")
 
 
-class Target:
-    """One target's passes: read, plan, apply, remember."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.inventory: Inventory = empty_inventory("north/alpha")
-
-    async def plan(self, bodies: Bodies, *, healing: Healing = NO_HEALING) -> Plan:
-        return await read_and_plan(self.cluster, bodies, self.inventory, healing=healing)
-
-    async def apply(self, plan: Plan) -> ApplyReport:
-        store = MemoryStore(self.inventory)
-        report = await apply_plan(plan, self.cluster, clock=SystemClock(), logger=LOGGER, store=store)
-        self.inventory = store.inventory.narrowed(report, revision=plan.revision)
-        return report
-
+class Passes(Target):
     async def converge(self, bodies: Bodies) -> None:
         """As the controller does: planned again where an object moved under the plan."""
         for _ in range(PASSES):
@@ -87,11 +49,6 @@ class Target:
             if not needs_replan(report):
                 break
         assert report.complete, [problem.text for problem in report.problems]
-
-    async def live(self, key: ObjectKey) -> LiveObject:
-        found = (await self.cluster.read([key])).found(key)
-        assert found is not None, f"{key} is not there"
-        return found
 
 
 def key_of(bodies: Bodies, kind: str, ending: str = "") -> ObjectKey:
@@ -119,7 +76,7 @@ async def applied_by(cluster: Cluster, bodies: Bodies, manager: str) -> None:
 
 async def test_what_kubectl_applied_is_adopted_without_a_change(cluster: Cluster, bodies: Bodies) -> None:
     await applied_by(cluster, bodies, "kubectl")
-    target = Target(cluster)
+    target = Passes(cluster)
     plan = await target.plan(bodies)
     assert {change.action for change in plan.changes} == {Action.ADOPT}
     assert f"adopts {len(bodies)} objects, changes 0 fields" in summarise(plan)
@@ -136,7 +93,7 @@ async def test_an_adoption_lists_what_it_changes_and_removes_and_does_just_that(
     notes = key_of(bodies, "ConfigMap")
     theirs = with_body(bodies, notes, data={"text": "theirs", "more": "x"})
     await applied_by(cluster, theirs, "somebody")
-    target = Target(cluster)
+    target = Passes(cluster)
     plan = await target.plan(bodies)
     assert f"adopts {len(bodies)} objects, changes 2 fields" in summarise(plan)
     assert set(row_of(plan, notes).fields) == {
@@ -157,7 +114,7 @@ async def test_a_controller_keeps_its_fields_through_an_adoption(cluster: Cluste
         plain({"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "metadata": vars_of(key)}, spec=endpoint),
         field_manager="manager",
     )
-    target = Target(cluster)
+    target = Passes(cluster)
     plan = await target.plan(bodies)
     assert row_of(plan, key).fields == ()
     await target.apply(plan)
@@ -171,7 +128,7 @@ async def test_an_adoption_that_was_killed_between_its_two_writes_is_finished_by
 ) -> None:
     notes = key_of(bodies, "ConfigMap")
     await applied_by(cluster, with_body(bodies, notes, data={"text": "theirs", "more": "x"}), "kubectl")
-    target = Target(cluster)
+    target = Passes(cluster)
     plan = await target.plan(bodies)
     half = next(change for change in plan.changes if change.key == notes)
     live = await target.live(notes)
@@ -187,7 +144,7 @@ async def test_an_adoption_that_was_killed_between_its_two_writes_is_finished_by
 async def test_an_adoption_of_an_object_that_moved_meanwhile_is_planned_again(cluster: Cluster, bodies: Bodies) -> None:
     notes = key_of(bodies, "ConfigMap")
     await applied_by(cluster, bodies, "kubectl")
-    target = Target(cluster)
+    target = Passes(cluster)
     plan = await target.plan(bodies)
     moved = plain(next(one for one in bodies if ObjectKey.of(one) == notes), data={"text": "hello", "late": "x"})
     await cluster.apply(moved, field_manager="kubectl")
@@ -214,7 +171,7 @@ async def test_a_live_tools_object_is_refused_and_its_tool_named(
     one = plain(next(one for one in bodies if ObjectKey.of(one) == notes))
     one["metadata"].update(mark)
     await cluster.apply(one, field_manager="kubectl")
-    target = Target(cluster)
+    target = Passes(cluster)
     refused = row_of(await target.plan(bodies), notes)
     assert refused.action is Action.REFUSE
     assert refused.reason is not None
@@ -246,7 +203,7 @@ async def count_set_by(cluster: Cluster, bodies: Bodies, count: int, manager: st
 async def test_a_persons_field_is_taken_once_git_changes_it_and_not_before(
     cluster: Cluster, bodies: Bodies, manager: str
 ) -> None:
-    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    target, pool = Passes(cluster), key_of(bodies, "MachineDeployment")
     await target.converge(scaled(bodies, 2))
     await count_set_by(cluster, bodies, 7, manager)
     drifted = row_of(await target.plan(scaled(bodies, 2)), pool)
@@ -276,7 +233,7 @@ async def test_a_persons_field_is_taken_once_git_changes_it_and_not_before(
 async def test_a_field_of_others_is_never_taken_and_the_rest_of_the_object_goes_on(
     cluster: Cluster, bodies: Bodies, manager: str, why: str
 ) -> None:
-    target, notes = Target(cluster), key_of(bodies, "ConfigMap")
+    target, notes = Passes(cluster), key_of(bodies, "ConfigMap")
     await target.converge(bodies)
     theirs = plain(next(one for one in bodies if ObjectKey.of(one) == notes), data={"text": "theirs"})
     await cluster.apply(theirs, field_manager=manager, force=True)
@@ -289,7 +246,7 @@ async def test_a_field_of_others_is_never_taken_and_the_rest_of_the_object_goes_
 
 
 async def test_a_field_that_a_person_took_and_git_drops_stays_and_is_told(cluster: Cluster, bodies: Bodies) -> None:
-    target, notes = Target(cluster), key_of(bodies, "ConfigMap")
+    target, notes = Passes(cluster), key_of(bodies, "ConfigMap")
     await target.converge(with_body(bodies, notes, data={"text": "hello", "more": "x"}))
     mine = plain(next(one for one in bodies if ObjectKey.of(one) == notes), data={"more": "mine"})
     await cluster.apply(mine, field_manager="kubectl-edit", force=True)
@@ -303,7 +260,7 @@ async def test_a_field_that_a_person_took_and_git_drops_stays_and_is_told(cluste
 
 
 async def test_a_count_goes_to_the_autoscaler_and_comes_back(cluster: Cluster, bodies: Bodies) -> None:
-    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    target, pool = Passes(cluster), key_of(bodies, "MachineDeployment")
     await target.converge(scaled(bodies, 7))
     handing = row_of(await target.plan(scaled(bodies, None, (3, 20))), pool)
     assert handing.hands_over == (HandedOver(pointer="/spec/replicas", value=7, manager="clusterops-replicas"),)
@@ -325,7 +282,7 @@ async def test_a_count_goes_to_the_autoscaler_and_comes_back(cluster: Cluster, b
 
 
 async def test_a_count_beside_the_bounds_is_not_sent_either(cluster: Cluster, bodies: Bodies) -> None:
-    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    target, pool = Passes(cluster), key_of(bodies, "MachineDeployment")
     await target.converge(scaled(bodies, 7))
     await target.converge(scaled(bodies, 4, (3, 20)))
     assert (await target.live(pool)).body["spec"]["replicas"] == 7
@@ -333,7 +290,7 @@ async def test_a_count_beside_the_bounds_is_not_sent_either(cluster: Cluster, bo
 
 
 async def test_a_count_outside_the_bounds_is_not_handed_over(cluster: Cluster, bodies: Bodies) -> None:
-    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    target, pool = Passes(cluster), key_of(bodies, "MachineDeployment")
     await target.converge(scaled(bodies, 7))
     row = row_of(await target.plan(scaled(bodies, None, (1, 5))), pool)
     assert row.action is Action.REFUSE
@@ -342,7 +299,7 @@ async def test_a_count_outside_the_bounds_is_not_handed_over(cluster: Cluster, b
 
 
 async def test_a_handing_over_that_was_killed_half_way_keeps_the_count(cluster: Cluster, bodies: Bodies) -> None:
-    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    target, pool = Passes(cluster), key_of(bodies, "MachineDeployment")
     await target.converge(scaled(bodies, 7))
     await count_set_by(cluster, bodies, 7, "clusterops-replicas")
     await target.converge(scaled(bodies, None, (3, 20)))
@@ -355,7 +312,7 @@ async def test_a_handing_over_that_was_killed_half_way_keeps_the_count(cluster: 
 
 async def test_a_pool_that_is_adopted_as_autoscaled_keeps_its_count(cluster: Cluster, bodies: Bodies) -> None:
     await applied_by(cluster, scaled(bodies, 7), "kubectl")
-    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    target, pool = Passes(cluster), key_of(bodies, "MachineDeployment")
     row = row_of(await target.plan(scaled(bodies, None, (3, 20))), pool)
     assert row.action is Action.ADOPT
     assert {field.pointer for field in row.fields} == {
@@ -368,7 +325,7 @@ async def test_a_pool_that_is_adopted_as_autoscaled_keeps_its_count(cluster: Clu
 
 
 async def test_a_count_that_somebody_outside_sets_is_neither_sent_nor_dropped(cluster: Cluster, bodies: Bodies) -> None:
-    target, pool = Target(cluster), key_of(bodies, "MachineDeployment")
+    target, pool = Passes(cluster), key_of(bodies, "MachineDeployment")
     await target.converge(scaled(bodies, 7))
     await target.converge(scaled(bodies, None))
     await count_set_by(cluster, bodies, 9, "somebody")
@@ -402,7 +359,7 @@ async def set_by_hand(
 async def test_a_list_item_whose_keys_a_person_changed_is_healed_as_one_field(
     cluster: Cluster, bodies: Bodies, request: pytest.FixtureRequest
 ) -> None:
-    target, wanted = Target(cluster), with_arguments(bodies, "30")
+    target, wanted = Passes(cluster), with_arguments(bodies, "30")
     key, every = key_of(bodies, "KubeadmControlPlane"), Healing(every=True)
     await target.converge(wanted)
     live = await target.live(key)
@@ -432,7 +389,7 @@ async def test_a_list_item_whose_keys_a_person_changed_is_healed_as_one_field(
 async def test_a_list_item_is_taken_by_a_commit_that_changes_it_and_left_where_it_is_not_to_be_healed(
     cluster: Cluster, bodies: Bodies, request: pytest.FixtureRequest
 ) -> None:
-    target, key = Target(cluster), key_of(bodies, "KubeadmControlPlane")
+    target, key = Passes(cluster), key_of(bodies, "KubeadmControlPlane")
     await target.converge(with_arguments(bodies, "30"))
     await set_by_hand(request, cluster, await target.live(key), f"{ARGUMENTS}/0/value", "7")
     spared = with_arguments(bodies, "30")
@@ -459,19 +416,13 @@ async def test_what_kubectl_created_is_adopted_without_a_change_though_it_owns_t
     api = Api(sandbox)
     for one in wanted[1:]:
         one["metadata"]["namespace"] = namespace
-    async with KubeCluster.connect(
-        ClusterSettings(kubeconfig=sandbox.kubeconfig),
-        NetworkSettings(),
-        logger=LOGGER,
-        metrics=Metrics(),
-        clock=SystemClock(),
-    ) as real:
+    async with connected(sandbox.kubeconfig) as real:
         for one in wanted:
             resource = await real.find(ObjectKey.of(one).group, one["kind"])
             assert resource is not None
             path = resource.path(one["metadata"].get("namespace"))
             await asyncio.to_thread(api.send, "POST", f"{path}?fieldManager=kubectl-client-side-apply", plain(one))
-        target = Target(real)
+        target = Passes(real)
         try:
             plan = await target.plan(wanted)
             shown = [(change.key.label, change.fields) for change in plan.changes if change.fields]
@@ -505,11 +456,9 @@ async def test_what_is_applied_in_an_older_version_is_compared_in_that_version(
     older = body("autoscaling/v1", "HorizontalPodAutoscaler", "web", spec=spec)
     older["metadata"]["namespace"] = namespace["metadata"]["name"]
     wanted = [namespace, older]
-    settings = ClusterSettings(kubeconfig=apiserver.kubeconfig)
-    async with KubeCluster.connect(
-        settings, NetworkSettings(), logger=LOGGER, metrics=Metrics(), clock=SystemClock()
-    ) as real:
-        target, key = Target(real), key_of(wanted, "HorizontalPodAutoscaler")
+    kubeconfig = apiserver.kubeconfig
+    async with connected(kubeconfig) as real:
+        target, key = Passes(real), key_of(wanted, "HorizontalPodAutoscaler")
         await target.converge(wanted)
         row = row_of(await target.plan(wanted), key)
         assert row.live is not None
