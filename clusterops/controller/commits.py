@@ -227,7 +227,7 @@ class Commit:
             self._shared[name] = rendered
         self._note_rendered(name)
         await self._until(self._rendered, name)
-        earlier = [other for other, event in self._applied.items() if _rank(other) < _rank(name) and not event.is_set()]
+        earlier = [other for other in self._applied if _rank(other) < _rank(name) and self._goes_first(other)]
         sets = (self._shared[other] for other in earlier if other in self._shared)
         return {manifest.key: manifest for each in sets for manifest in each.manifests}
 

@@ -183,6 +183,9 @@ async def test_what_was_applied_does_not_come_any_more() -> None:
     one = commit("1", A, SHARED)
     sets = {name: rendered([body("v1", "ConfigMap", name.replace("/", "-"))]) for name in (A, SHARED)}
     await asyncio.gather(*(one.rendered(name, each) for name, each in sets.items()))
+    one.hold(SHARED, Problem(code="window-closed", subject=SHARED, message="waits"))
+    assert await one.rendered(A, sets[A]), "it is still to come"
+    one.again(SHARED)
     one.progress(SHARED, draft(SHARED, stage=Stage.APPLY, report=ApplyReport()))
     assert await one.rendered(A, sets[A]) == {}
 
