@@ -15,11 +15,13 @@ WAIT_WORDS: Final[Mapping[str, str]] = {
     Wait.SOAK: "soaking",
     Wait.RING: "waits for its ring",
     Wait.CLUSTERS: "waits for a place",
-    Wait.MACHINES: "waits for machines on their way",
+    Wait.MACHINES: "waits for machines",
     Wait.TOO_LARGE: "too large for the pace",
     Wait.HALTED: "rollout halted",
     Wait.WINDOW: "window closed",
 }
+_SELF_TOLD: Final = frozenset({Wait.CANARY, Wait.SOAK, Wait.RING, Wait.WINDOW})
+"""What such a Hold says needs no other words."""
 
 
 def rollout_text(rollout: ToldRollout, *, now: datetime | None = None, settled_at: datetime | None = None) -> str:
@@ -89,8 +91,8 @@ def held_text(rollout: ToldRollout, target: str) -> str:
     hold = rollout.hold_of(target)
     if hold is None:
         return f"held: {' or '.join(WAIT_WORDS.get(wait, wait) for wait in rollout.waits)}" if rollout.held else "held"
-    words = WAIT_WORDS.get(hold.wait, hold.wait)
-    return f"held: {words}: {hold.message.removeprefix(words).strip(': ')}"
+    words = "" if hold.wait in _SELF_TOLD else f"{WAIT_WORDS.get(hold.wait, hold.wait)}: "
+    return f"held: {words}{hold.message}"
 
 
 def moment_text(at: datetime, now: datetime | None = None) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from clusterops.model.fleet import Pace, RolloutPolicy
 from clusterops.model.rollout import Decision, Halt, Hold, Progress, Wait
 from clusterops.status.rollout_body import NAMES_TOLD, rollout_bodies, rollouts_of, told
-from clusterops.status.rollout_texts import rollout_text
+from clusterops.status.rollout_texts import held_text, rollout_text
 
 NOW = datetime(2026, 11, 21, 14, 2, tzinfo=UTC)
 SOAKED = NOW + timedelta(minutes=30)
@@ -108,6 +108,18 @@ def test_a_named_target_is_told_its_own_reason_and_the_largest_group_stands_for_
     one = told(progress(held=dict.fromkeys(names(90), FULL) | {"eu-west-1/late": CLOSED}))
     late, last, other = (one.hold_of(name) for name in ("eu-west-1/late", "eu-west-1/c89", "eu-west-1/c00"))
     assert (late and late.wait, last and last.wait, other and other.wait) == ("window", "clusters", "clusters")
+
+
+def test_what_a_target_waits_for_is_said_once() -> None:
+    machines = Hold(wait=Wait.MACHINES, message="29 of 30 machines on their way (a/a), a/c moves 3")
+    ring = Hold(wait=Wait.RING, message="waits for ring early: a/b and 2 more")
+    one = told(progress(held={"a/c": machines, "a/d": ring, "a/e": CLOSED, "a/f": FULL}))
+    assert [held_text(one, name) for name in ("a/c", "a/d", "a/e", "a/f")] == [
+        "held: waits for machines: 29 of 30 machines on their way (a/a), a/c moves 3",
+        "held: waits for ring early: a/b and 2 more",
+        "held: its maintenance window is closed, opens Mon 23 Nov 08:00Z",
+        "held: waits for a place: 5 of 5 clusters on their way: eu-west-1/c01 and 4 more",
+    ]
 
 
 def test_where_two_groups_are_cut_nobody_guesses() -> None:
