@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -43,10 +42,8 @@ class Target:
         self.cluster = cluster
         self.inventory: Inventory = empty_inventory("north/alpha")
 
-    async def plan(
-        self, bodies: Sequence[dict[str, Any]], *, inputs: str = "tree", healing: Healing = NO_HEALING
-    ) -> Plan:
-        return await read_and_plan(self.cluster, list(bodies), self.inventory, inputs=inputs, healing=healing)
+    async def plan(self, bodies: Bodies, *, inputs: str = "tree", healing: Healing = NO_HEALING) -> Plan:
+        return await read_and_plan(self.cluster, bodies, self.inventory, inputs=inputs, healing=healing)
 
     async def apply(self, plan: Plan) -> ApplyReport:
         store = MemoryStore(self.inventory)

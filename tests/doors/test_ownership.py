@@ -456,8 +456,7 @@ async def test_what_is_applied_in_an_older_version_is_compared_in_that_version(
     older = body("autoscaling/v1", "HorizontalPodAutoscaler", "web", spec=spec)
     older["metadata"]["namespace"] = namespace["metadata"]["name"]
     wanted = [namespace, older]
-    kubeconfig = apiserver.kubeconfig
-    async with connected(kubeconfig) as real:
+    async with connected(apiserver.kubeconfig) as real:
         target, key = Passes(real), key_of(wanted, "HorizontalPodAutoscaler")
         await target.converge(wanted)
         row = row_of(await target.plan(wanted), key)
