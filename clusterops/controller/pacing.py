@@ -37,7 +37,8 @@ from clusterops.status import Phase, TargetStatus
 LOOK_S: Final = 2.0
 """Between two looks at the clusters, while a rollout is under way."""
 BREATHE: Final = 20.0
-"""How many times longer than a decision takes the next one waits: what moves, moves in bursts."""
+"""How many times longer than a look and a decision take the next ones wait, LOOK_S at the most: a slow API server
+holds nobody up for longer. What moves, moves in bursts."""
 IDLE_S: Final = 3600.0
 _MOVES: Final = frozenset({Wait.CANARY, Wait.SOAK, Wait.RING, Wait.CLUSTERS, Wait.MACHINES})
 """What a look may end, or stop."""
@@ -154,7 +155,7 @@ class Pacing:
             await self._tell()
             self._commits = [one for one in self._commits if not _is_over(one)]
             if took_s > 0:
-                await self.doors.clock.sleep(BREATHE * took_s)
+                await self.doors.clock.sleep(min(BREATHE * took_s, LOOK_S))
 
     @property
     def _is_idle(self) -> bool:
