@@ -96,3 +96,20 @@ def test_one_broken_target_leaves_the_others_to_be_applied(stage: FleetStage) ->
     assert answer.code == 1
     assert f"clusters/{stage.name}/a/objects.yaml:2" in answer.text
     assert stage.value("b") == "1"
+
+
+def test_a_plan_of_several_living_targets_says_its_pace_and_by_hand_they_go_at_once(stage: FleetStage) -> None:
+    """New ones nobody waits for."""
+    stage.create(a=config("a", "1"), b=config("b", "1"))
+    answer = stage.command("apply", "--all")
+    assert (answer.code, "at once" in answer.text) == (0, False), answer.text
+    stage.commit(a=config("a", "2"), b=config("b", "2"))
+    planned = stage.command("plan")
+    assert planned.out.startswith("2 clusters: replaces no machine, in 2 steps\nPace (default): 1 canary ("), (
+        planned.text
+    )
+    assert json.loads(stage.command("plan", "-o", "json").out)["pace"]["steps"] == 2
+    assert "Pace" not in stage.command("plan", f"{stage.name}/a").out
+    answer = stage.command("apply", "--all")
+    assert "warning: applies to 2 clusters at once; a commit to the branch goes in 2 steps" in answer.text
+    assert (answer.code, stage.value("a"), stage.value("b")) == (0, "2", "2")
