@@ -29,7 +29,7 @@ name: classy
 mode: apply
 clouds: {{dev: {{chart: {{path: charts/unused}}}}}}
 policy: {{budgets: {{machinesReplaced: 100%}}}}
-rollout: {{soak: SOAK, maxConcurrentClusters: {CLUSTERS_AT_ONCE}, maxMachinesInFlight: {MACHINES_AT_ONCE}}}
+rollout: {{soak: SOAK, maxConcurrentClusters: {CLUSTERS_AT_ONCE}, maxMachinesInFlight: MACHINES}}
 """
 _REGION: Final = "cloud: dev\ncredentials: {secret: none, cloud: dev}\n"
 
@@ -43,13 +43,14 @@ class ClassFleet:
     stage: FleetStage
     pools: Mapping[str, int]
     soak: str = "5s"
+    machines: int = MACHINES_AT_ONCE
     bodies: Bodies = field(default_factory=lambda: cluster_class("web"))
 
     @classmethod
-    def of(cls, stage: FleetStage, count: int) -> ClassFleet:
+    def of(cls, stage: FleetStage, count: int, machines: int = MACHINES_AT_ONCE) -> ClassFleet:
         """Every second cluster has two pools, so that machines are the narrower limit at times."""
         names = [f"{REGIONS[number % 2]}/{REGIONS[number % 2][0]}{number:02}" for number in range(count)]
-        return cls(stage, {name: 1 + number // 2 % 2 for number, name in enumerate(names)})
+        return cls(stage, {name: 1 + number // 2 % 2 for number, name in enumerate(names)}, machines=machines)
 
     @property
     def workers(self) -> int:
@@ -57,7 +58,7 @@ class ClassFleet:
 
     def create(self) -> str:
         ground = {
-            "fleet.yaml": _FLEET.replace("SOAK", self.soak),
+            "fleet.yaml": _FLEET.replace("SOAK", self.soak).replace("MACHINES", str(self.machines)),
             "charts/unused/Chart.yaml": "apiVersion: v2\nname: unused\nversion: 0.1.0\n",
             **{
                 f"regions/{name}/region.yaml": "cloud: dev\ncredentials: {secret: none, cloud: dev}\n"
@@ -72,19 +73,23 @@ class ClassFleet:
         """Another content of the machine template of the pools."""
         template = one_of(self.bodies, "DevMachineTemplate", "web-worker")
         template["spec"]["template"]["metadata"] = {"labels": {"note": note}}
-        return self.stage.repository.commit(self._class(), f"workers {note}")
+        return self.commit(f"workers {note}")
 
     def other_planes(self) -> str:
         """Another content of the control planes' template."""
         kubeadm = one_of(self.bodies, "KubeadmControlPlaneTemplate")["spec"]["template"]["spec"]["kubeadmConfigSpec"]
         kubeadm["clusterConfiguration"]["apiServer"]["certSANs"] = ["localhost", "one.example"]
-        return self.stage.repository.commit(self._class(), "control planes")
+        return self.commit("control planes")
 
     def other_workers_in_place(self) -> str:
         """The class itself says that all of its clusters take the edit at once."""
         one = one_of(self.bodies, "ClusterClass")
         one["metadata"]["annotations"] = {**one["metadata"]["annotations"], "clusterops.io/rotate": "disabled"}
         return self.other_workers("in-place")
+
+    def commit(self, message: str) -> str:
+        """The class as ``bodies`` have it."""
+        return self.stage.repository.commit(self._class(), message)
 
     def classes(self) -> list[str]:
         found = self.stage.api.items(f"/apis/cluster.x-k8s.io/v1beta2/namespaces/{CLASS_HOME}/clusterclasses")
