@@ -2,11 +2,14 @@
 
 **Source:** Cluster API v1.14 api/core/v1beta2/cluster_types.go (ClusterAvailableCondition sums up the control plane,
 the workers and the infrastructure; ClusterControlPlaneAvailableCondition mirrors the control plane's own) and
-machinehealthcheck_types.go (RemediationAllowed is False while more machines are unhealthy than may be remediated).
+machinehealthcheck_types.go (RemediationAllowed is False while more machines are unhealthy than may be remediated);
+core/reconcilers/machinehealthcheck/machinehealthcheck_controller.go (machines that have not started count as well, so
+it is False whenever a pool of one rolls; the message has how many of them are unhealthy).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +21,7 @@ from clusterops.model.live import LiveObject
 
 LASTS_S: Final = 60.0
 """A control plane that rolls may lose its leader, and a probe its connection, for some seconds."""
+_NONE_UNHEALTHY: Final = re.compile(r"\bunhealthy: 0\b")
 _DECIDES: Final[Mapping[str, tuple[str, ...]]] = {
     "Cluster": ("ControlPlaneAvailable", "Available"),
     "MachineHealthCheck": ("RemediationAllowed",),
@@ -58,6 +62,8 @@ def _said(one: LiveObject, kind: str, begun_at: datetime, until: datetime | None
     if until is not None and changed_at > until:
         return None
     said = " ".join(str(condition.get("message") or condition.get("reason") or f"{kind} is False").split())
+    if kind == "RemediationAllowed" and _NONE_UNHEALTHY.search(said):
+        return None
     return Degraded(
         object=one.key,
         message=f"{one.key.label}: {kind} is False: {said.removeprefix('* ')}",
