@@ -36,6 +36,8 @@ class Course:
     settled: Mapping[str, float]
     moving: Sequence[tuple[float, Mapping[str, int]]]
     writes: Mapping[str, int] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
+    """Clusters that a commit of their own took over: what it mends need not soak for the commit that it left."""
 
     @property
     def order(self) -> list[str]:
@@ -87,7 +89,7 @@ def _stages(course: Course, limits: Limits) -> Iterator[str]:
             rested = course.settled.get(name)
             if rested is None or first < rested:
                 yield f"{after} began before {name} had settled"
-            elif first < rested + limits.soak_s - ROUNDED_S:
+            elif name not in course.fixed and first < rested + limits.soak_s - ROUNDED_S:
                 yield f"{after} began {first - rested:.1f} s after {name} had settled, soak is {limits.soak_s:.0f} s"
 
 
