@@ -289,7 +289,7 @@ class Commit:
         What failed to be applied is waited for as well: it may come back, and else there is nothing to follow.
         """
         after = self.works[name].after if name in self.works else frozenset()
-        return bool(after & self._applied.keys() - self.superseded.keys() - self._there)
+        return bool(after) and bool(after & self._applied.keys() - self.superseded.keys() - self._there)
 
     @property
     def shared_applied(self) -> bool:

@@ -22,6 +22,7 @@ from clusterops.status import Phase, TargetStatus
 CLUSTER_DEGRADED: Final = "cluster-degraded"
 _OVER: Final = frozenset({Phase.SETTLED, Phase.ORPHANED, Phase.DELETED})
 _NOT_MOVED: Final = Reach.NOTHING, 0
+_NEW: Final = TargetStatus()
 
 
 Span = tuple[datetime, datetime | None]
@@ -63,11 +64,11 @@ class Roster:
         return found
 
     def standing(self, commit: Commit, name: str, now: datetime) -> Standing:
-        return self._standing(commit, name, self.status(name), now)[0]
+        return self._standing(commit, name, commit.revision.text, now)[0]
 
     def status(self, name: str) -> TargetStatus:
         stored = self.records.known.get(name)
-        return stored.status if stored is not None else TargetStatus()
+        return stored.status if stored is not None else _NEW
 
     def target(self, commit: Commit, name: str) -> Target | None:
         if name in commit.works:
@@ -109,6 +110,11 @@ class Roster:
                 found[name] = Moving(target=name, machines=at_once, region=region_of(name), cloud=target.cloud)
         return found
 
+    def failure(self, name: str) -> str:
+        """What went wrong with it, for people."""
+        degraded = self.degraded.get(name)
+        return degraded.message if degraded is not None else self.status(name).message
+
     def evidence(self, commit: Commit) -> set[str]:
         """Clusters that an earlier process found the commit to change."""
         revision = commit.revision.text
@@ -116,15 +122,15 @@ class Roster:
         return begun | {name for name in commit.superseded if not is_shared(name) and name in self.records.known}
 
     def _members_of(self, commit: Commit, now: datetime) -> Iterator[Member]:
+        revision = commit.revision.text
         for name in sorted((commit.works.keys() | commit.outcomes.keys()) - commit.superseded.keys()):
             target = self.target(commit, name)
             if target is not None and not commit.waits_for_shared(name):
-                yield self._member(commit, target, now)
+                yield self._member(commit, target, revision, now)
 
-    def _member(self, commit: Commit, target: Target, now: datetime) -> Member:
-        revision, name = commit.revision.text, target.name
-        status = self.status(name)
-        standing, since = self._standing(commit, name, status, now)
+    def _member(self, commit: Commit, target: Target, revision: str, now: datetime) -> Member:
+        name, status = target.name, self.status(target.name)
+        standing, since = self._standing(commit, name, revision, now)
         reach, at_once = commit.reaches.get(name, _NOT_MOVED)
         if reach not in PACED and standing is not Standing.WAITS:
             reach, at_once = recorded_reach(status, revision)
@@ -147,13 +153,15 @@ class Roster:
             left=left_by(status, name, revision),
         )
 
-    def _standing(
-        self, commit: Commit, name: str, status: TargetStatus, now: datetime
-    ) -> tuple[Standing, datetime | None]:
+    def _standing(self, commit: Commit, name: str, revision: str, now: datetime) -> tuple[Standing, datetime | None]:
         """With the moment at which it began, settled or failed."""
-        revision, stored, outcome = commit.revision.text, self.records.known.get(name), commit.outcomes.get(name)
+        stored, outcome = self.records.known.get(name), commit.outcomes.get(name)
+        status = stored.status if stored is not None else _NEW
         if stored is not None and stored.suspend:
             return Standing.OUT, None
+        if outcome is not None and outcome.ok and outcome.stage is Stage.APPLY and outcome.report is not None:
+            # settleTimeout 0: nobody waits for its health.
+            return Standing.SETTLED, outcome.finished_at
         recorded = recorded_standing(status, revision, commit.fleet.file.rollout.settle_timeout_s, now)
         if recorded is not None:
             return recorded

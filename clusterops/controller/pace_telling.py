@@ -56,15 +56,19 @@ class RolloutTelling:
         moving: Mapping[str, Moving],
         in_steps: Collection[str],
         under_way: Collection[str] | None,
+        why: Mapping[str, str],
     ) -> None:
-        """``in_steps`` are revisions that change several clusters, ``under_way`` all; None where not all are known."""
+        """``in_steps`` are revisions that change several clusters, ``under_way`` all; None where not all are known.
+
+        ``why`` says what went wrong with targets that failed.
+        """
         shown = [one for one in decision.rollouts if one.revision in in_steps or one.held]
         self._measure(shown, moving)
         counts = {name: each.machines for name, each in moving.items()}
         bodies = tuple(rollout_bodies(replace(decision, rollouts=tuple(shown)), policy, moving=counts))
-        await self._write(self._halt(decision, under_way), bodies)
+        await self._write(self._halt(decision, under_way), bodies, why)
         for one in shown:
-            await self._announce(one)
+            await self._announce(one, why)
 
     async def resumed(self, revision: str, at: datetime) -> bool:
         """Whether that was news. Raises what writing the Fleet raises."""
@@ -86,7 +90,7 @@ class RolloutTelling:
             return known
         return next(iter(halts.values()), None)
 
-    async def _write(self, halt: Halt | None, bodies: Sequence[Mapping[str, Any]]) -> None:
+    async def _write(self, halt: Halt | None, bodies: Sequence[Mapping[str, Any]], why: Mapping[str, str]) -> None:
         records, known = self.doors.records, self._recorded
         now_s = self.doors.clock.boottime_s()
         soon = self._written_s is not None and now_s - self._written_s < EVERY_S
@@ -101,11 +105,14 @@ class RolloutTelling:
             return
         self.is_behind, self._written_s = False, now_s
         if halt is not None and halt != known:
-            self.doors.logger.warning("rollout halted", revision=halt.revision, target=halt.target, code=halt.code)
+            said = why.get(halt.target, "")
+            self.doors.logger.warning(
+                "rollout halted", revision=halt.revision, target=halt.target, code=halt.code, error=said
+            )
         elif halt is None and known is not None:
             self.doors.logger.info("rollout goes on", revision=known.revision)
 
-    async def _announce(self, one: Progress) -> None:
+    async def _announce(self, one: Progress, why: Mapping[str, str]) -> None:
         revision, everyone = one.revision, len(one.done) + len(one.in_flight) + len(one.failed) + len(one.held)
         if one.over and one.halt is None:
             if revision in self._started:
@@ -122,7 +129,8 @@ class RolloutTelling:
             await self._event("RolloutSoaking", note, of=f"{revision} {one.soaking_until.isoformat()}")
         if one.halt is not None:
             halt = one.halt
-            note = f"{revision}: {halt.target} stopped it ({halt.code}); {len(one.held)} targets are held"
+            said = f": {why[halt.target]}" if why.get(halt.target) else ""
+            note = f"{revision}: {halt.target} stopped it ({halt.code}), {len(one.held)} targets are held{said}"
             at = halt.at.isoformat() if halt.at is not None else ""
             await self._event("RolloutHalted", note, of=f"{revision} {halt.target} {at}", warning=True)
 

@@ -310,6 +310,7 @@ class Pacing:
                 moving=self._roster.moving(self._sight.moving),
                 in_steps={one.revision.text for one in self._commits if _in_steps(one)},
                 under_way={one.revision.text for one in self._commits} if self._complete else None,
+                why={one.target: self._roster.failure(one.target) for one in self.decision.halts},
             )
 
 

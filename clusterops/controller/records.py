@@ -404,6 +404,10 @@ class Records:
         need not wait for that.
         """
         await ensure_crds(self.cluster, self.clock)
+        return await self.recall()
+
+    async def recall(self) -> bool:
+        """What the Fleet has recorded. Returns its kill switch."""
         stored = await read_fleet(self.cluster, self.fleet, namespace=self.namespace)
         status = stored.status
         self.last_revision, self.halted, self.rollouts = status.commit, status.halted, status.rollouts
