@@ -137,7 +137,8 @@ class _Apply:
             return ""
         stopped = {name for name, outcome in self.outcomes.items() if outcome.problem is not None}
         settled = {outcome.target for outcome in self._settled}
-        moving = [name for name in self._counted if name not in self._waiting.keys() | stopped | settled]
+        elsewhere = self._waiting.keys() | stopped | settled
+        moving = [name for name in self._counted if name not in elsewhere]
         why = holds_text((hold for hold in self._waiting.values() if hold is not None), self.pace, self.since)
         held = f"{len(self._waiting)} held{f': {why}' if why else ''}"
         return f"{len(moving)} in flight, {held}" if moving else held
