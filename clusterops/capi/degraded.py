@@ -23,7 +23,7 @@ LASTS_S: Final = 60.0
 """A control plane that rolls may lose its leader, and a probe its connection, for some seconds."""
 _NONE_UNHEALTHY: Final = re.compile(r"\bunhealthy: 0\b")
 _DECIDES: Final[Mapping[str, tuple[str, ...]]] = {
-    "Cluster": ("ControlPlaneAvailable", "Available"),
+    "Cluster": ("ControlPlaneAvailable",),
     "MachineHealthCheck": ("RemediationAllowed",),
 }
 

@@ -35,6 +35,8 @@ class Sight:
     degraded: Mapping[str, Degraded] = field(default_factory=dict)
     looked_s: float | None = None
     """By the clock of this boot; None before the first look."""
+    _said: str = ""
+    """Why the last look failed."""
 
     def is_older_than(self, seconds: float) -> bool:
         return self.looked_s is None or self.doors.clock.boottime_s() - self.looked_s > seconds
@@ -48,8 +50,11 @@ class Sight:
                 self._judge(watched, clusters, await self._checks(watched))
             else:
                 self.degraded = {}
+            self._said = ""
         except ClusterOpsError as error:
-            self.doors.logger.warning("machines on their way not counted", code=error.code, error=str(error))
+            if self._said != str(error):
+                self.doors.logger.warning("machines on their way not counted", code=error.code, error=str(error))
+            self._said = str(error)
         self.looked_s = self.doors.clock.boottime_s()
 
     async def _of_fleet(self, kind: str, fleet: Fleet) -> tuple[LiveObject, ...]:

@@ -72,7 +72,7 @@ class RolloutTelling:
 
     async def resumed(self, revision: str, at: datetime) -> bool:
         """Whether that was news. Raises what writing the Fleet raises."""
-        records = self.doors.records
+        records, at = self.doors.records, at.replace(microsecond=0)  # as the Fleet keeps it
         if any(one.revision == revision and one.at >= at for one in records.resumed):
             return False
         await records.note_resumed(revision, at)

@@ -452,13 +452,13 @@ class Records:
             status = replace(stored.status, halted=kept, rollouts=tuple(rollouts))
             if stored.stored:
                 await write_fleet(self.cluster, stored, status=status)
-        self.halted, self.rollouts = kept, tuple(rollouts)
+                self.halted, self.rollouts = kept, tuple(rollouts)
 
     async def note_resumed(self, revision: str, at: datetime) -> None:
         """A person let a halted rollout go on. Raises what the write raises."""
         async with self._fleet_lock:
             stored = await read_fleet(self.cluster, self.fleet, namespace=self.namespace)
-            left = None if self.halted is not None and self.halted.revision == revision else self.halted
+            left = None if self.halted is not None and _is_answered(self.halted, revision, at) else self.halted
             status = replace(stored.status, resumed_revision=revision, resumed_at=at, halted=left)
             await write_fleet(self.cluster, stored, status=status)
         others = tuple(one for one in self.resumed if one.revision != revision)
@@ -510,6 +510,10 @@ class Records:
             made = ensure_namespace(self.cluster, namespace, fleet=self.fleet)
             task = self._namespaces[namespace] = asyncio.create_task(made, name=f"namespace:{namespace}")
         await asyncio.shield(task)
+
+
+def _is_answered(halt: Halt, revision: str, at: datetime) -> bool:
+    return halt.revision == revision and (halt.at is None or halt.at <= at)
 
 
 def _older(stored: StoredTarget, than: StoredTarget) -> bool:
