@@ -170,6 +170,8 @@ def _row(stored: StoredTarget, rollout: ToldRollout) -> Row | None:
     state = _state(stored, rollout.revision)
     if state is None:
         return None
+    if state is State.HELD and stored.target in rollout.in_flight:
+        return Row(target=stored.target, state=State.IN_FLIGHT, why="its turn has come")
     began = status.begun_at if status.begun_revision == rollout.revision else None
     return Row(
         target=stored.target,

@@ -134,6 +134,12 @@ def test_a_paused_and_a_refused_target_take_no_part_and_one_that_is_tried_again_
     ]
 
 
+def test_a_target_that_was_let_go_and_has_not_recorded_that_is_on_its_way() -> None:
+    view = View(stored=fleet(MOVING), targets=[target(2, Phase.HELD, begun_revision="")], now=NOW)
+    (row,) = view.rows(view.rollouts[0])
+    assert (str(row.state), row.why) == ("in flight", "its turn has come")
+
+
 def test_nothing_under_way_is_one_line_and_names_who_goes_alone() -> None:
     assert lines(View(stored=fleet(), targets=TARGETS[:1], now=NOW)) == [
         f"platform: no rollout is under way: {HEAD}, 41 of 41 targets settled"
