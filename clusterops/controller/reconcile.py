@@ -26,7 +26,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.manifest import Manifest, RenderedSet, empty_set
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem, Retry
-from clusterops.model.report import ApplyReport, HealthReport, Outcome, Stage
+from clusterops.model.report import ApplyReport, HealthReport, Outcome, Result, Stage
 from clusterops.plan.prune import STAYS
 from clusterops.telemetry import Logger
 
@@ -168,7 +168,7 @@ async def _settle(
         _watch_health(
             work,
             doors,
-            draft.record.begun_s(work.revision),
+            _spent_s(work, draft.record, outcome),
             outcome,
             lambda health: commit.progress(machines.counted(outcome, health)),
         )
@@ -223,6 +223,13 @@ async def _watch_health(
         on_change=on_change,
         few=doors.confirming,
     )
+
+
+def _spent_s(work: Work, record: Record, outcome: Outcome) -> float:
+    """Of the time to settle. What could be written only when that was over, as after an outage, has it all."""
+    spent_s = record.begun_s(work.revision)
+    late = spent_s >= work.settle_timeout_s and outcome.report is not None and outcome.report.count(Result.APPLIED) > 0
+    return 0.0 if late else spent_s
 
 
 def _seconds_since(outcome: Outcome, doors: Doors) -> float:

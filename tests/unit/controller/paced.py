@@ -281,7 +281,7 @@ class Process:
             slots=asyncio.Semaphore(8),
         )
         self.pacing = Pacing(doors=self.doors, wake=self._wake, fleet=lambda: self.fleet)
-        self.schedule = Schedule(run=self._pass, clock=world.clock)
+        self.schedule = Schedule(run=self._pass, clock=world.clock, backoff_max_s=15.0)
 
     def _wake(self, name: str) -> None:
         self.schedule.wake(name)
@@ -358,13 +358,13 @@ class Process:
         for _ in range(int(seconds)):
             if plays:
                 self.world.play()
-            await settle(self.world)
             await self.world.clock.advance(1.0)
             await settle(self.world)
 
 
 async def settle(world: World) -> None:
-    for _ in range(4):
+    """Threads have a moment as well."""
+    for _ in range(2):
         await world.clock.settle()
         await asyncio.sleep(0.0005)
 
