@@ -60,8 +60,8 @@ class Site:
 def sites(count: int) -> list[Site]:
     """Two canaries, the first ring, the rest; regions in turn. The order by name within a ring is that of numbers.
 
-    The first of the first ring, the third to go, starts its workers from an image of its own. One in four keeps the
-    machines of its control plane, so it moves one machine at a time; one in eight has two pools, and moves four.
+    The first of the first ring, the third to go, starts its workers from an image of its own. Three in four
+    keep the machines of their control plane, so they move one machine at a time; one in eight has two pools.
     """
     found = [_site(number, count) for number in range(1, count + 1)]
     third = min((site for site in found if site.ring == RINGS[0]), key=lambda site: site.target)
@@ -74,7 +74,7 @@ def _site(number: int, count: int) -> Site:
     pools: dict[str, dict[str, Any]] = {"general": {"replicas": 1 + number % 2}}
     if number % 8 == 0:
         pools["batch"] = {"replicas": 1}
-    plane = "pinned" if number % 4 == 2 else "node"
+    plane = "node" if number % 4 == 1 else "pinned"
     return Site(region=REGIONS[number % 3], name=f"c{number:02}", ring=ring, plane=plane, pools=pools)
 
 
