@@ -67,6 +67,8 @@ class Daemon:
     """The plan that a person agreed to, of targets whose next pass is to put everything back."""
     _headed: asyncio.Event = field(default_factory=asyncio.Event)
     _fleet: Fleet | None = None
+    _sound: Fleet | None = None
+    """The last one without problems: a broken fleet.yaml opens no window."""
     _snapshot: Snapshot | None = None
     _latest: dict[str, Commit] = field(default_factory=dict)
     _schedule: Schedule = field(init=False)
@@ -86,7 +88,7 @@ class Daemon:
             settings=self.settings,
         )
         self._leading = Leading(doors=self.doors, gate=self.gate, settings=self.settings, on_wait=self._waits)
-        self.pacing = Pacing(doors=self.doors, wake=self._wake_now, fleet=lambda: self._fleet)
+        self.pacing = Pacing(doors=self.doors, wake=self._wake_now, fleet=lambda: self._sound)
         self._schedule = Schedule(
             run=self._pass,
             clock=self.doors.clock,
@@ -177,6 +179,7 @@ class Daemon:
         due = await with_dependents(due, mine, self.memories, snapshot, self.doors, first=self.head is None)
         ruled = self._fleet is not None and drift_rules(self._fleet) != drift_rules(fleet)
         self._fleet, self._snapshot = fleet, snapshot
+        self._sound = fleet if not fleet.problems else self._sound
         self._headed.set()
         self.pacing.moved()
         for commit in await self._intake(fleet, snapshot).commits(due, seen_at):

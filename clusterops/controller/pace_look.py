@@ -22,6 +22,8 @@ from clusterops.model.fleet import Fleet, region_of
 from clusterops.model.live import LiveObject
 from clusterops.model.rollout import Moving
 
+CHECKS_S: Final = 10.0
+"""Between two looks at health checks: what they say counts after a minute only."""
 BATCH: Final = 100
 """Clusters after which others may run."""
 
@@ -35,6 +37,8 @@ class Sight:
     degraded: Mapping[str, Degraded] = field(default_factory=dict)
     looked_s: float | None = None
     """By the clock of this boot; None before the first look."""
+    _known_checks: tuple[LiveObject, ...] = ()
+    _checked_s: float | None = None
     _said: str = ""
     """Why the last look failed."""
 
@@ -47,9 +51,9 @@ class Sight:
             clusters = await self._of_fleet("Cluster", fleet)
             self.moving = await _moving(clusters, fleet)
             if watched:
-                self._judge(watched, clusters, await self._checks(watched))
+                self._judge(watched, clusters, await self._checks())
             else:
-                self.degraded = {}
+                self.degraded, self._known_checks, self._checked_s = {}, (), None
             self._said = ""
         except ClusterOpsError as error:
             if self._said != str(error):
@@ -60,9 +64,13 @@ class Sight:
     async def _of_fleet(self, kind: str, fleet: Fleet) -> tuple[LiveObject, ...]:
         return await self.doors.cluster.list_objects(CORE, kind, labels=f"{FLEET_LABEL}={fleet.file.name}")
 
-    async def _checks(self, watched: Mapping[str, Span]) -> tuple[LiveObject, ...]:
-        """Those of a topology's Cluster are not ours, and have no label of our fleet."""
-        return await self.doors.cluster.list_objects(CORE, "MachineHealthCheck")
+    async def _checks(self) -> tuple[LiveObject, ...]:
+        """Those of a topology's Cluster are not ours, have no label of our fleet, and may not be followed."""
+        now_s = self.doors.clock.boottime_s()
+        if self._checked_s is None or now_s - self._checked_s >= CHECKS_S:
+            self._known_checks = await self.doors.cluster.list_objects(CORE, "MachineHealthCheck")
+            self._checked_s = now_s
+        return self._known_checks
 
     def _judge(self, watched: Mapping[str, Span], clusters: Iterable[LiveObject], checks: Iterable[LiveObject]) -> None:
         now = self.doors.clock.now()

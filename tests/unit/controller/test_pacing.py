@@ -30,6 +30,7 @@ async def test_the_first_goes_alone_and_the_others_follow_in_a_window_once_it_ha
     assert world.in_phase("Held") == [f"north/{name}" for name in "bcde"]
     (told,) = world.fleet_status["rollouts"]
     assert (told["revision"], told["done"], told["held"][0]["wait"]) == (B, 1, "soak")
+    assert measured(process) == {"done": 1.0, "in_flight": 0.0, "held": 4.0, "failed": 0.0}
     await process.go_on(50)
     assert world.begun == [f"{B} north/a"]
     await process.go_on(30)
@@ -39,6 +40,12 @@ async def test_the_first_goes_alone_and_the_others_follow_in_a_window_once_it_ha
     assert world.events() == ["RolloutStarted", "RolloutSoaking", "RolloutDone"]
     assert "rollouts" not in world.fleet_status
     await process.kill()
+
+
+def measured(process: Process) -> dict[str, float | None]:
+    registry = process.doors.metrics.registry
+    states = ("done", "in_flight", "held", "failed")
+    return {state: registry.get_sample_value("clusterops_rollout_targets", {"state": state}) for state in states}
 
 
 async def test_a_commit_of_one_cluster_and_a_fleet_of_new_ones_pay_nothing() -> None:
