@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from clusterops.capi.degraded import LASTS_S
 from clusterops.errors import TransientError
 from clusterops.model.fleet import Pace, RolloutPolicy
 from clusterops.model.key import ObjectKey
@@ -195,7 +196,7 @@ async def test_a_cluster_that_degrades_while_it_soaks_stops_the_rest() -> None:
     await process.take()
     await process.go_on(10)
     world.degrade("a")
-    await process.go_on(50)
+    await process.go_on(int(LASTS_S) - 10)
     assert "halted" not in world.fleet_status
     await process.go_on(30)
     halted = world.fleet_status["halted"]
@@ -212,7 +213,7 @@ async def test_what_was_degraded_before_the_rollout_does_not_stop_it() -> None:
     await process.go_on(3)
     world.git.commit(**upgraded("a", "b"))
     await process.take()
-    await process.go_on(90)
+    await process.go_on(int(LASTS_S) + 30)
     assert "halted" not in world.fleet_status
     await process.kill()
 
