@@ -110,8 +110,8 @@ async def _apply_leading(asked: Asked, doors: Doors, lease: FleetLease, settings
     await _take_lease(lease)
     keeping = asyncio.create_task(lease.keep(), name="lease")
     try:
-        lease.gate.suspended = await doors.records.open()
-        await doors.records.introduce()
+        lease.gate.suspended = await doors.records.of_fleet.open()
+        await doors.records.of_fleet.introduce()
         await doors.records.every()
         commit = _commit(asked, doors)
         commit.admit = _announced(asked)

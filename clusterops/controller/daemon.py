@@ -159,7 +159,7 @@ class Daemon:
         seen_at = self.doors.clock.now()
         snapshot = await self.repository.snapshot(revision.commit)
         fleet = await asyncio.to_thread(self.reader.read, snapshot)
-        last = self.head.commit if self.head else self.doors.records.last_revision
+        last = self.head.commit if self.head else self.doors.records.of_fleet.last_revision
         await self.history.check(revision, last, leading=self._opened)
         mine = self._mine(fleet)
         if not self._opened and not fleet.problems and _may_write(fleet, mine):
@@ -214,7 +214,7 @@ class Daemon:
         counts = counts_of(self.memories, self._mine(self._fleet))
         for state in ("settled", "progressing", "failed", "suspended", "orphaned"):
             self.doors.metrics.targets.labels(state=state).set(getattr(counts, state))
-        await self.doors.records.note_fleet(revision, self.doors.clock.now(), counts)
+        await self.doors.records.of_fleet.note(revision, self.doors.clock.now(), counts)
 
     def _intake(self, fleet: Fleet, snapshot: Snapshot) -> Intake:
         return Intake(

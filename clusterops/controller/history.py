@@ -45,16 +45,16 @@ class History:
     async def release(self, *, leading: bool) -> None:
         """The head may be taken, or is the one taken before."""
         self._held = ""
-        if leading and self.records.halted is not None and self.records.halted.code == REWRITTEN:
-            await self.records.note_halted(None)
+        if leading and self.records.of_fleet.halted is not None and self.records.of_fleet.halted.code == REWRITTEN:
+            await self.records.of_fleet.note_halted(None)
 
     async def _hold(self, revision: Revision, error: TerminalError, *, leading: bool) -> None:
         if self._held != revision.commit:
             self._held = revision.commit
             await self.verdicts.refuse(revision, Problem.of(error))
         halted = Halt(revision=revision.commit, target="", code=error.code)
-        if leading and self.records.halted != halted:
-            await self.records.note_halted(halted)
+        if leading and self.records.of_fleet.halted != halted:
+            await self.records.of_fleet.note_halted(halted)
 
     async def _follows(self, commit: str, last: str) -> bool:
         """A confirmation holds for the commit's descendants too, until one of them is what was taken last."""

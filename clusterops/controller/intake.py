@@ -39,7 +39,7 @@ class Intake:
         """Those to begin, the head's among them."""
         head = self.snapshot.revision
         found = await shares(due, head, self.repository)
-        last = await revision_of(self.doors.records.last_revision, self.repository) if self.first else None
+        last = await revision_of(self.doors.records.of_fleet.last_revision, self.repository) if self.first else None
         if last is not None:
             found.setdefault(last, Share())
         commits = []

@@ -35,7 +35,7 @@ class Leading:
         if self._lease is None:
             self._lease = await self._acquire(fleet, group)
         self._warn_of_version(fleet)
-        self.gate.suspended = await self.doors.records.open()
+        self.gate.suspended = await self.doors.records.of_fleet.open()
 
     async def release(self) -> None:
         if self._lease is not None:
@@ -61,7 +61,7 @@ class Leading:
 
     def _warn_of_version(self, fleet: Fleet) -> None:
         """Charts that ask for .Capabilities are rendered for a constant, never for the live server."""
-        rendered_for, live = fleet.file.render.kube_version, self.doors.records.server_version
+        rendered_for, live = fleet.file.render.kube_version, self.doors.records.of_fleet.server_version
         if rendered_for.split(".")[:2] != live.split(".")[:2]:
             self.doors.logger.warning(
                 "server differs from render.kubeVersion",

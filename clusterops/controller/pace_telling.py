@@ -33,12 +33,12 @@ class RolloutTelling:
     @property
     def has_told(self) -> bool:
         """Whether the Fleet says anything of a rollout."""
-        return bool(self.doors.records.rollouts) or self._recorded is not None or bool(self._started)
+        return bool(self.doors.records.of_fleet.rollouts) or self._recorded is not None or bool(self._started)
 
     @property
     def _recorded(self) -> Halt | None:
         """That the head is not taken is another matter, which goes first where there is place for one."""
-        halted = self.doors.records.halted
+        halted = self.doors.records.of_fleet.halted
         return halted if halted is not None and halted.code != REWRITTEN else None
 
     def halts(self, before: Decision) -> tuple[Halt, ...]:
@@ -73,9 +73,9 @@ class RolloutTelling:
     async def resumed(self, revision: str, at: datetime) -> bool:
         """Whether that was news. Raises what writing the Fleet raises."""
         records, at = self.doors.records, at.replace(microsecond=0)  # as the Fleet keeps it
-        if any(one.revision == revision and one.at >= at for one in records.resumed):
+        if any(one.revision == revision and one.at >= at for one in records.of_fleet.resumed):
             return False
-        await records.note_resumed(revision, at)
+        await records.of_fleet.note_resumed(revision, at)
         self.doors.logger.info("rollout resumed", revision=revision)
         await self._event("RolloutResumed", f"{revision} goes on, a person says", of=f"{revision} {at.isoformat()}")
         return True
@@ -94,12 +94,12 @@ class RolloutTelling:
         records, known = self.doors.records, self._recorded
         now_s = self.doors.clock.boottime_s()
         soon = self._written_s is not None and now_s - self._written_s < EVERY_S
-        news = halt != known or list(bodies) != list(records.rollouts)
+        news = halt != known or list(bodies) != list(records.of_fleet.rollouts)
         self.is_behind = news
         if not news or (halt == known and soon):
             return
         try:
-            await records.note_rollouts(halted=halt, rollouts=bodies)
+            await records.of_fleet.note_rollouts(halted=halt, rollouts=bodies)
         except ClusterOpsError as error:
             self.doors.logger.warning("rollout not recorded", code=error.code, error=str(error))
             return
@@ -139,7 +139,7 @@ class RolloutTelling:
         said = f"{reason} {of}"
         if said not in self._said:
             self._said.add(said)
-            await self.doors.records.tell_of_fleet(reason, note, of=of, warning=warning)
+            await self.doors.records.of_fleet.tell(reason, note, of=of, warning=warning)
 
     def _measure(self, shown: Sequence[Progress], moving: Mapping[str, Moving]) -> None:
         metrics, under_way = self.doors.metrics, [one for one in shown if not one.over or one.halt is not None]

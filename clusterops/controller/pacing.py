@@ -260,7 +260,7 @@ class Pacing:
             order=[one.revision.text for one in self._commits if one.judged and one.shared_applied],
             moving=self._roster.moving(self._sight.moving),
             halted=halts,
-            resumed=records.resumed,
+            resumed=records.of_fleet.resumed,
             settled=self._settled(halts),
             touched={one.revision.text: len(one.clusters) for one in self._commits},
         )

@@ -288,8 +288,8 @@ class Process:
 
     async def start(self) -> None:
         records = self.doors.records
-        await records.recall()
-        await records.introduce()
+        await records.of_fleet.recall()
+        await records.of_fleet.introduce()
         self.memories = {stored.target: Memory.of(stored) for stored in await records.every()}
         self._pacer = asyncio.create_task(self.pacing.run())
         if self.world.git.revisions:
