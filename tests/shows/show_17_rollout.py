@@ -129,7 +129,7 @@ class Run:
         fixed = Site(**{name: getattr(third, name) for name in ("region", "name", "ring", "pools")})
         fix = self.stage.repository.commit({fixed.path: fixed.values}, "fix")
         self.told(f"commit {fix[:7]}: the fix")
-        self._until_all(NEW)
+        self._until_all(NEW, since)
         self._judge("bump with a halt and a fix", since, fixed=frozenset({third.target}))
         for each in (commit, fix):
             self.told(f"{each[:7]}: {self.stage.repository.statuses(each).get('clusterops/apply')}")
@@ -175,11 +175,14 @@ class Run:
     def _every(self, kind: str) -> list[dict[str, Any]]:
         return self.stage.api.items(Place(kind=kind).path)
 
-    def _until_all(self, image: str) -> None:
+    def _until_all(self, image: str, since: float) -> None:
+        """Written to, moved, and at rest again: conditions lag behind what was written."""
+
         def probe() -> bool:
             self.daemon.must_run()
             self.watch.broken()
-            return self.machines.at_rest(self.names, for_s=CALM_S) and set(self._images()) == {image}
+            calm = self.machines.at_rest(self.names, for_s=CALM_S) and set(self._images()) == {image}
+            return calm and len(self._course(since).settled) == len(self.sites)
 
         until(f"all clusters to have image {image}", probe, within_s=WITHIN_S, every_s=2)
 
@@ -199,7 +202,7 @@ class Run:
                 kills += 1
                 waiting -= {name, *self._drained(commit[:7])}
                 self.daemon.start(**PATIENT)
-        self._until_all(OLD)
+        self._until_all(OLD, since)
         self._judge(f"bump back with {kills} kills", since)
 
     def _next_begun(self, short: str) -> str:
@@ -226,7 +229,7 @@ class Run:
         since = time.time()
         free = pace(soak="0s", maxConcurrentClusters=len(self.sites), maxMachinesInFlight=1000, settleTimeout="40m")
         self.stage.repository.commit(free | images(WIDE), "control")
-        self._until_all(WIDE)
+        self._until_all(WIDE, since)
         course = self._course(since)
         found = violations(course, LIMITS)
         seen = f"{course.most_clusters} clusters, {course.most_machines} machines at once, {len(found)} violations seen"
