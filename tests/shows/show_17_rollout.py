@@ -1,6 +1,6 @@
 """Show 17: an image bump over forty clusters on the real controllers keeps its pace, whatever is killed meanwhile.
 
-usage: python -m tests.shows.show_17_rollout [--clusters N]     (40; from the project's root)
+usage: python -m tests.shows.show_17_rollout [--clusters N]     (40, at least 8; from the project's root)
 
 Judged by the API server's audit log and a second client's watch of Machines and Clusters. First the third cluster to go
 is unable to settle: the rest is untouched until a fix. Then the same bump back, and the daemon is killed (kill -9) each
