@@ -81,6 +81,7 @@ async def _moments(hands: Hands, *, watch: bool) -> AsyncIterator[None]:
 async def _views(hands: Hands, names: tuple[str, ...]) -> tuple[View, ...]:
     fleets, targets = await hands.wishes.fleets(), await hands.wishes.recorded()
     chosen = frozenset(full_name(name, targets) for name in names)
+    concerned = {targets[name].fleet for name in chosen} or {fleet.key.name for fleet in fleets}
     return tuple(
         View(
             stored=fleet,
@@ -89,6 +90,7 @@ async def _views(hands: Hands, names: tuple[str, ...]) -> tuple[View, ...]:
             chosen=chosen,
         )
         for fleet in fleets
+        if fleet.key.name in concerned
     )
 
 

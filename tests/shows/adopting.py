@@ -92,10 +92,11 @@ class Adopting:
                 (self._post if number % 2 else self._apply)(one)
 
     def create(self) -> str:
-        """The fleet repository with all clusters, budgets wide open."""
+        """The fleet repository with all clusters, budgets and pace wide open."""
         ground = {
             "fleet.yaml": f"apiVersion: clusterops.io/v1alpha1\nkind: FleetFile\nname: {self.namespace}\nmode: apply\n"
-            "clouds: {dev: {chart: {path: charts/unused}}}\npolicy: {budgets: {machinesReplaced: 100%}}\n",
+            "clouds: {dev: {chart: {path: charts/unused}}}\npolicy: {budgets: {machinesReplaced: 100%}}\n"
+            "rollout: {soak: 0s, maxConcurrentClusters: 100, maxMachinesInFlight: 1000}\n",
             "charts/unused/Chart.yaml": "apiVersion: v2\nname: unused\nversion: 0.1.0\n",
             f"regions/{self.namespace}/region.yaml": "cloud: dev\ncredentials: {secret: none, cloud: dev}\n",
         }

@@ -69,11 +69,12 @@ def wishes(each: int = 5) -> list[Wish]:
 
 
 def ground(shared: Bodies | None = None) -> dict[str, bytes]:
-    """Everything but the clusters. Budgets are wide open: it is drift that is looked for."""
+    """Everything but the clusters. Budgets and pace are wide open: it is drift that is looked for."""
     files = {
         "fleet.yaml": f"apiVersion: clusterops.io/v1alpha1\nkind: FleetFile\nname: {FLEET}\nmode: apply\n"
         "clouds: {dev: {chart: {path: charts/cluster-dev}}}\n"
-        "policy: {budgets: {machinesRemoved: 100%, machinesReplaced: 100%}}\n",
+        "policy: {budgets: {machinesRemoved: 100%, machinesReplaced: 100%}}\n"
+        "rollout: {soak: 0s, maxConcurrentClusters: 100, maxMachinesInFlight: 1000}\n",
         "clouds/dev/values.yaml": "sizes: {s1: 1s, s2: 2s, s3: 3s}\ncontrolPlane: {size: s1}\n",
         "regions/class/shared/class.yaml": yaml.safe_dump_all(_bare(shared or cluster_class(CLASS))),
     }

@@ -53,6 +53,8 @@ UNDER_WAY = Progress(
     soaking_until=NOW,
     steps=3,
 )
+MINE = tuple(f"{REGION}/c0{number}" for number in range(1, 5))
+"""Others leave fleets of theirs on the same API server, halted ones too."""
 BEGUN = TargetStatus(observed_revision=HEAD, begun_revision=HEAD, begun_at=NOW)
 TALLY = MachineTally(predicted=MachineCounts(replaced=3), at_once=1)
 STATUSES = {
@@ -137,7 +139,7 @@ def annotated(apiserver: Sandbox) -> dict[str, str]:
 
 def test_who_is_on_its_way_who_waits_and_what_a_person_may_do(recorded: Sandbox) -> None:
     """One rollout on its way, then halted, then a rewritten history; the API server stores all of what is told."""
-    code, text = said(recorded, "rollout", "status", "--detailed-exitcode")
+    code, text = said(recorded, "rollout", "status", "--detailed-exitcode", *MINE)
     assert code == 2, text
     line = next(line for line in text.splitlines() if line.startswith(HEAD))
     assert "1 of 4 clusters done, 1 in flight (1 of 30 machines), 2 held: " in line
@@ -166,7 +168,7 @@ def test_who_is_on_its_way_who_waits_and_what_a_person_may_do(recorded: Sandbox)
     assert FLEET not in said(recorded, "resume")[1]
 
     with_cluster(recorded, lambda cluster: record(cluster, rollouts=(replace(UNDER_WAY, halt=HALT),), halted=HALT))
-    code, text = said(recorded, "rollout", "status", "--detailed-exitcode")
+    code, text = said(recorded, "rollout", "status", "--detailed-exitcode", *MINE)
     assert (code, f"HALTED {HEAD} since" in text) == (3, True), text
     assert f"{FLEET}: still halted: {HEAD}" in said(recorded, "resume", "--revision", "main@other00")[1]
     assert RESUME_ANNOTATION not in annotated(recorded)

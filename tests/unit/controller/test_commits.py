@@ -8,8 +8,10 @@ from dataclasses import replace
 from clusterops.controller.commits import Commit
 from clusterops.controller.statuses import statuses_of
 from clusterops.model.commit_status import State
-from clusterops.model.fleet import Mode
-from clusterops.model.manifest import empty_set
+from clusterops.model.fleet import Mode, RolloutPolicy
+from clusterops.model.live import LiveObject
+from clusterops.model.manifest import Manifest, empty_set
+from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import ApplyReport, Stage
 from tests.fleet_objects import body, rendered
@@ -196,3 +198,20 @@ async def test_a_target_is_told_what_those_before_it_render() -> None:
     sets = {name: rendered([body("v1", "ConfigMap", name.replace("/", "-"))]) for name in (A, B, SHARED)}
     told = await asyncio.gather(*(one.rendered(name, each) for name, each in sets.items()))
     assert [[key.name for key in each] for each in told] == [["shared-base"], ["shared-base"], []]
+
+
+async def test_a_commit_that_waits_for_no_health_is_not_paced() -> None:
+    """Nothing of it would ever settle, so nobody's turn would come."""
+    for settle_timeout_s, changed in ((60.0, {"north/a", "north/b"}), (0.0, set())):
+        both = commit("1", "north/a", "north/b")
+        file = replace(both.fleet.file, rollout=RolloutPolicy(settle_timeout_s=settle_timeout_s))
+        both.fleet = replace(both.fleet, file=file)
+        plans = {name: updating(name) for name in both.works}
+        await asyncio.gather(*(both.judge(name, draft(name, plan=plan)) for name, plan in plans.items()))
+        assert both.clusters == changed
+
+
+def updating(name: str) -> Plan:
+    wanted = Manifest.of(body("v1", "ConfigMap", name.partition("/")[2]))
+    change = Change(key=wanted.key, action=Action.UPDATE, desired=wanted, live=LiveObject.of(wanted.body))
+    return Plan(target=name, revision="main@1111111", waves=((change,),))
