@@ -131,7 +131,7 @@ class View:
         if stored is not None and stored.status.code == halt.code and stored.status.message:
             text = stored.status.message
             return text if halt.target in text else f"{halt.target}: {text}"
-        return f"{halt.target} ({halt.code})"
+        return f"{halt.target}: {halt.message} ({halt.code})" if halt.message else f"{halt.target} ({halt.code})"
 
     def _settled_at(self, rollout: ToldRollout) -> datetime | None:
         if rollout.canaries_count != 1:
@@ -165,7 +165,7 @@ def _row(stored: StoredTarget, rollout: ToldRollout) -> Row | None:
     """None for who is no member, or is done. Who halts a rollout has failed, whatever has become of it since."""
     status, halt = stored.status, rollout.halted
     if halt is not None and halt.target == stored.target:
-        why = status.message if status.code == halt.code else f"({halt.code})"
+        why = status.message if status.code == halt.code else halt.message or f"({halt.code})"
         return Row(target=stored.target, state=State.FAILED, since=halt.at, why=why, code=halt.code)
     state = _state(stored, rollout.revision)
     if state is None:

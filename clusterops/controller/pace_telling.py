@@ -62,6 +62,7 @@ class RolloutTelling:
 
         ``why`` says what went wrong with targets that failed.
         """
+        decision = _explained(decision, why)
         shown = [one for one in decision.rollouts if one.revision in in_steps or one.held]
         self._measure(shown, moving)
         counts = {name: each.machines for name, each in moving.items()}
@@ -147,3 +148,12 @@ class RolloutTelling:
             metrics.rollout_targets.labels(state=state).set(sum(len(getattr(one, state)) for one in under_way))
         metrics.rollout_machines_in_flight.set(sum(each.machines for each in moving.values()) if under_way else 0)
         metrics.rollout_halted.set(sum(one.halt is not None for one in under_way))
+
+
+def _explained(decision: Decision, why: Mapping[str, str]) -> Decision:
+    """With what went wrong in words, for whoever reads the Fleet."""
+    told = (
+        replace(one, halt=replace(one.halt, message=why.get(one.halt.target, ""))) if one.halt is not None else one
+        for one in decision.rollouts
+    )
+    return replace(decision, rollouts=tuple(told))

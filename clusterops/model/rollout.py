@@ -41,12 +41,13 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halt:
-    """A rollout that goes no further until a person, or another commit, ends that."""
+    """A rollout that goes no further until a person, or another commit, ends that. ``message`` is for people."""
 
     revision: str
     target: str
     code: str
     at: datetime | None = None
+    message: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,12 +90,13 @@ class FleetStatus:
 
 def halt_body(halt: Halt) -> dict[str, Any]:
     texts = {"revision": halt.revision, "target": halt.target, "code": halt.code}
-    return texts | ({"at": time_text(halt.at)} if halt.at else {})
+    more = {"at": time_text(halt.at), "message": halt.message}
+    return texts | {name: text for name, text in more.items() if text}
 
 
 def halt_of(body: Mapping[str, Any]) -> Halt:
     texts = {name: str(body.get(name) or "") for name in ("revision", "target", "code")}
-    return Halt(**texts, at=parse_time(body.get("at")))
+    return Halt(**texts, at=parse_time(body.get("at")), message=str(body.get("message") or ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -201,6 +201,7 @@ async def test_a_cluster_that_degrades_while_it_soaks_stops_the_rest() -> None:
     await process.go_on(30)
     halted = world.fleet_status["halted"]
     assert (halted["target"], halted["code"]) == ("north/a", "cluster-degraded")
+    assert "ControlPlaneAvailable is False" in halted["message"]
     await process.go_on(30)
     assert world.in_phase("Held") == ["north/b", "north/c"]
     await process.kill()
