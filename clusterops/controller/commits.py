@@ -257,11 +257,10 @@ class Commit:
     def _note_reach(self, name: str, draft: Outcome) -> None:
         """What is half done looks smaller than it was: the first answer counts until there is another real one.
 
-        What git dropped goes by its second key, not by pace, what is only observed goes nowhere, and where nobody waits
-        for health (settleTimeout 0) there is nothing to go by.
+        What git dropped goes by its second key, not by pace, and what is only observed goes nowhere.
         """
         gone = name in self.works and self.works[name].gone
-        unpaced = gone or not self.reported(name) or not self.fleet.file.rollout.settle_timeout_s
+        unpaced = gone or not self.reported(name) or not self.fleet.file.rollout.paces
         found = (Reach.NOTHING, 0) if unpaced else reach_of(draft.plan, name)
         if found[0] in PACED:
             self.clusters.add(name)

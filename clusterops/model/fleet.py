@@ -72,6 +72,11 @@ class RolloutPolicy:
     source: str = field(default="", compare=False)
     """``fleet.yaml:16``; "" where the file says nothing of it."""
 
+    @property
+    def paces(self) -> bool:
+        """Whether commits go in steps: where nobody waits for health there is nothing to go by."""
+        return self.settle_timeout_s > 0
+
     def lane(self, region: str, cloud: str) -> tuple[str, Pace]:
         """The name of what shares one pace with a cluster there, "" for the fleet's, and that pace."""
         if region in self.regions:

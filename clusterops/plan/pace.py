@@ -44,7 +44,10 @@ class PlannedPace:
 
 
 def planned_pace(reaches: Mapping[str, tuple[Reach, int]], fleet: Fleet) -> PlannedPace | None:
-    """None where at most one living cluster changes: that one goes at once. What is only observed goes nowhere."""
+    """None where at most one living cluster changes: that one goes at once.
+
+    Also where the fleet paces nothing. What is only observed goes nowhere.
+    """
     policy = fleet.file.rollout
     members = [
         _member(fleet.targets[name], reach, at_once)
@@ -52,7 +55,7 @@ def planned_pace(reaches: Mapping[str, tuple[Reach, int]], fleet: Fleet) -> Plan
         if name in fleet.targets and fleet.targets[name].mode is Mode.APPLY
     ]
     paced = [one for one in members if one.paced]
-    if len(paced) <= 1:
+    if len(paced) <= 1 or not policy.paces:
         return None
     lanes = by_lane(paced, policy).items()
     return PlannedPace(

@@ -106,3 +106,7 @@ def test_machines_of_all_plans_are_one_sum() -> None:
     change = Change(key=key, action=Action.UPDATE, impact=Impact.of([pool]))
     plans = [Plan(target=name, revision="main@1", waves=((change,),), id="p") for name in made.targets]
     assert fleet_summary(plans, found) == "41 clusters: replaces 492 machines, adds 41 machines, in 9 steps"
+
+
+def test_a_fleet_that_waits_for_no_health_promises_no_steps() -> None:
+    assert text(fleet(SANDBOX, *FORTY, pace=CANARIES, settle_timeout_s=0.0)) == ""
