@@ -16,9 +16,9 @@ def machines_moving(cluster: Mapping[str, Any]) -> int:
     **Source:** Cluster API v1.14 api/core/v1beta2/cluster_types.go (ClusterControlPlaneStatus, WorkersStatus): counts
     of a Cluster sum up those of its control plane and of all its pools.
     """
-    status = cluster.get("status") or {}
+    status, conditions = cluster.get("status") or {}, conditions_of(cluster)
     counted = sum(_moving(status.get(part) or {}) for part in ("controlPlane", "workers"))
-    said = any(str((conditions_of(cluster).get(one) or {}).get("status")) == "True" for one in _MOVES)
+    said = any(str((conditions.get(one) or {}).get("status")) == "True" for one in _MOVES)
     return max(counted, int(said))
 
 

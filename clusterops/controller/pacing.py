@@ -6,7 +6,7 @@ It keeps nothing that counts: another process reads the same FleetTargets and th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -26,6 +26,7 @@ from clusterops.model.rollout import (
     Halt,
     Hold,
     Member,
+    Moving,
     Reach,
     Standing,
     Wait,
@@ -62,6 +63,8 @@ class Pacing:
     _telling: RolloutTelling = field(init=False)
     _members: list[Member] = field(default_factory=list)
     """Those of the last decision."""
+    _moving: Mapping[str, Moving] = field(default_factory=dict)
+    """What it counted as on its way."""
     _waiting: set[_Part] = field(default_factory=set)
     """Those of them that had not begun."""
     _complete: bool = False
@@ -253,12 +256,13 @@ class Pacing:
         members = self._roster.members(self._commits, now)
         records = self.doors.records
         halts = self._telling.halts(self.decision)
+        self._moving = self._roster.moving(self._sight.moving)
         self.decision = decide(
             members,
             fleet.file.rollout,
             now,
             order=[one.revision.text for one in self._commits if one.judged and one.shared_applied],
-            moving=self._roster.moving(self._sight.moving),
+            moving=self._moving,
             halted=halts,
             resumed=records.of_fleet.resumed,
             settled=self._settled(halts),
@@ -307,7 +311,7 @@ class Pacing:
             await self._telling.tell(
                 self.decision,
                 fleet.file.rollout,
-                moving=self._roster.moving(self._sight.moving),
+                moving=self._moving,
                 in_steps={one.revision.text for one in self._commits if _in_steps(one)},
                 under_way={one.revision.text for one in self._commits} if self._complete else None,
                 why={one.target: self._roster.failure(one.target) for one in self.decision.halts},
