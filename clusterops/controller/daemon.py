@@ -88,7 +88,6 @@ class Daemon:
             settings=self.settings,
         )
         self._leading = Leading(doors=self.doors, gate=self.gate, settings=self.settings, on_wait=self._waits)
-        self.pacing = Pacing(doors=self.doors, wake=self._wake_now, fleet=lambda: self._sound)
         self._schedule = Schedule(
             run=self._pass,
             clock=self.doors.clock,
@@ -96,6 +95,7 @@ class Daemon:
             backoff_max_s=self.settings.backoff_max_s,
             on_depth=self.doors.metrics.queue_depth.set,
         )
+        self.pacing = Pacing(doors=self.doors, wake=self._schedule.wake, fleet=lambda: self._sound)
 
     @property
     def problem(self) -> Problem | None:
@@ -354,9 +354,6 @@ class Daemon:
         self._wake_again(name)
         if self.drifting is not None:
             self.drifting.look_at(name)
-
-    def _wake_now(self, name: str) -> None:
-        self._schedule.wake(name)
 
     def _wake_again(self, name: str) -> None:
         work = self._work_again(name)

@@ -63,10 +63,10 @@ class Pacing:
     _telling: RolloutTelling = field(init=False)
     _members: list[Member] = field(default_factory=list)
     """Those of the last decision."""
-    _moving: Mapping[str, Moving] = field(default_factory=dict)
-    """What it counted as on its way."""
     _waiting: set[_Part] = field(default_factory=set)
     """Those of them that had not begun."""
+    _moving: Mapping[str, Moving] = field(default_factory=dict)
+    """What that decision counted as on its way."""
     _complete: bool = False
     """Whether all commits that an earlier process left under way are known."""
     _passed: set[_Part] = field(default_factory=set)

@@ -12,7 +12,7 @@ from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.inventory import Inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveSet
-from clusterops.model.manifest import Manifest, RenderedSet
+from clusterops.model.manifest import RenderedSet
 from clusterops.plan.classes import NO_CLASSES, Classes, followed
 from clusterops.plan.fields import sendable
 from clusterops.plan.naming import named, named_after
@@ -28,10 +28,6 @@ class Prepared:
     rendered: RenderedSet
     wanted: Mapping[ObjectKey, Wanted]
     classes: Classes = NO_CLASSES
-
-    @property
-    def manifests(self) -> tuple[Manifest, ...]:
-        return tuple(one.manifest for one in self.wanted.values())
 
 
 def versions_to_read(rendered: RenderedSet, inventory: Inventory) -> dict[ObjectKey, str]:

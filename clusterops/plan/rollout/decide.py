@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from operator import attrgetter
-from typing import TypeVar
 
 from clusterops.model.fleet import Pace, RolloutPolicy
 from clusterops.model.rollout import Decision, Halt, Hold, Member, Moving, Progress, Reach, Resumed, Standing, Wait
@@ -20,7 +19,6 @@ from clusterops.plan.rollout.stages import Stage, by_lane, stages, steps_of
 _WAITS, _BEGUN, _SETTLED = Standing.WAITS, Standing.BEGUN, Standing.SETTLED
 _FAILED, _OUT, _ROLLS = Standing.FAILED, Standing.OUT, Reach.ROLLS
 # Asked for of each of thousands of members: Python finds a member of an Enum class slowly, and hashes it slowly.
-_Recorded = TypeVar("_Recorded", Halt, Resumed)
 _Schedule = tuple[int, ...]
 """The windows of a target by identity: targets of one commit share them."""
 
@@ -32,16 +30,16 @@ def decide(
     *,
     order: Sequence[str],
     moving: Mapping[str, Moving] | None = None,
-    halted: Halt | Sequence[Halt] | None = None,
-    resumed: Resumed | Sequence[Resumed] | None = None,
+    halted: Sequence[Halt] = (),
+    resumed: Iterable[Resumed] = (),
     settled: Mapping[str, datetime] | None = None,
     touched: Mapping[str, int] | None = None,
 ) -> Decision:
     """``members`` of every commit under way; ``order`` are their revisions, oldest first.
 
     A target is a member once, of the newest commit that changes it, and of older ones where it has settled under them.
-    ``moving`` is what moves now, members or not. ``halted`` and ``resumed`` are what the Fleet has recorded, of several
-    commits where several are halted; ``settled`` is when a halt's target settled last, where it is no member any more.
+    ``moving`` is what moves now, members or not. ``halted`` and ``resumed`` are what the Fleet has recorded;
+    ``settled`` is when a halt's target settled last, where it is no member any more.
     ``touched`` says how many clusters a commit changes, those that a newer one took over included: only who was alone
     from the start goes at once.
 
@@ -66,8 +64,8 @@ def decide(
     halting = Halting(
         limit=policy.halt_after_failures,
         failures=failures(everyone),
-        recorded=_several(halted),
-        resumed={one.revision: one.at for one in sorted(_several(resumed), key=attrgetter("at"))},
+        recorded=tuple(halted),
+        resumed={one.revision: one.at for one in sorted(resumed, key=attrgetter("at"))},
         settled=_settled(everyone, settled or {}) if halted else {},
     )
     hours = _Hours(now)
@@ -89,12 +87,6 @@ def decide(
         rollouts=tuple(told),
         again_at=min(waits, default=None),
     )
-
-
-def _several(given: _Recorded | Sequence[_Recorded] | None) -> tuple[_Recorded, ...]:
-    if given is None:
-        return ()
-    return tuple(given) if isinstance(given, Sequence) else (given,)
 
 
 def _settled(members: Iterable[Member], known: Mapping[str, datetime]) -> dict[str, datetime]:

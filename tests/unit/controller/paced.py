@@ -280,11 +280,8 @@ class Process:
             metrics=Metrics(),
             slots=asyncio.Semaphore(8),
         )
-        self.pacing = Pacing(doors=self.doors, wake=self._wake, fleet=lambda: self.fleet)
         self.schedule = Schedule(run=self._pass, clock=world.clock, backoff_max_s=15.0)
-
-    def _wake(self, name: str) -> None:
-        self.schedule.wake(name)
+        self.pacing = Pacing(doors=self.doors, wake=self.schedule.wake, fleet=lambda: self.fleet)
 
     async def start(self) -> None:
         records = self.doors.records

@@ -36,6 +36,8 @@ def fleet(count: int, first: int = 1, **facts: Any) -> list[Member]:
 
 def decided(members: Sequence[Member], *, policy: RolloutPolicy | None = None, **facts: Any) -> Decision:
     order = facts.pop("order", tuple(dict.fromkeys(one.revision for one in members)))
+    for name in {"halted", "resumed"} & facts.keys():
+        facts[name] = facts[name] if isinstance(facts[name], list) else [facts[name]]
     return decide(members, policy or RolloutPolicy(), NOW, order=order, **facts)
 
 
