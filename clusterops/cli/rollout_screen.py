@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +11,7 @@ from typing import Any, Final
 from clusterops.controller.halts import halted_rollouts, rewritten
 from clusterops.model.rollout import Halt
 from clusterops.status import Phase, StoredFleet, StoredTarget
+from clusterops.status.fleet import halt_body
 from clusterops.status.rollout_body import rollouts_of
 from clusterops.status.rollout_texts import held_text, moment_text, rollout_text
 from clusterops.status.told_rollout import ToldRollout
@@ -89,7 +90,7 @@ class View:
         return {
             "fleet": self.stored.key.name,
             "revision": status.revision,
-            "halted": [_halt_body(halt) for halt in self.halts],
+            "halted": [halt_body(halt) for halt in self.halts],
             **({"historyRewritten": head} if head else {}),
             "rollouts": [
                 {**rollout.to_body(), "targets": [row.to_body() for row in self.rows(rollout)]}
@@ -205,8 +206,3 @@ def _cut(rows: list[list[str]], every: bool) -> list[list[str]]:
         return rows
     more = [f"… and {len(rows) - NAMES_SHOWN} more", rows[0][1], "", "--all shows every one"]
     return [*rows[:NAMES_SHOWN], more]
-
-
-def _halt_body(halt: Halt) -> Mapping[str, Any]:
-    at = {"at": halt.at.isoformat()} if halt.at else {}
-    return {"revision": halt.revision, "target": halt.target, "code": halt.code, **at}

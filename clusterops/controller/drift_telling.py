@@ -21,6 +21,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.problem import Problem
 from clusterops.model.sketch import Sketch
 from clusterops.status import StoredTarget, event_body, record_event
+from clusterops.status.crds import API_VERSION
 from clusterops.telemetry import Logger, Metrics
 
 DRIFTED: Final = "Drifted"
@@ -87,7 +88,7 @@ class Telling:
             now=at,
             instance=self.records.identity,
             uid=stored.uid,
-            api_version="clusterops.io/v1alpha1",
+            api_version=API_VERSION,
             action="Drift",
             warning=reason in {DRIFTED, FIGHT, NOT_HEALED},
         )

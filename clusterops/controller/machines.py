@@ -10,6 +10,7 @@ from typing import Final
 from clusterops.capi.kinds import CORE, is_cluster, of_cluster
 from clusterops.capi.moving import machines_moving
 from clusterops.capi.pools import counts_itself, pool_of
+from clusterops.controller.records import MACHINES_DIFFER
 from clusterops.errors import ClusterOpsError
 from clusterops.model.impact import ImpactClass, PoolImpact
 from clusterops.model.key import ObjectKey
@@ -103,7 +104,7 @@ async def difference(outcome: Outcome, cluster: Cluster, clock: Clock, interrupt
 
 def _differ(target: str, expected: MachineCounts, real: MachineCounts) -> Problem:
     return Problem(
-        code="machines-differ",
+        code=MACHINES_DIFFER,
         subject=target,
         message=f"predicted {expected.text or 'no machine to change'}, found {real.text or 'none changed'}",
         hint=f"see why before the others follow: `clusterops status {target}`, then `clusterops resume`",
@@ -121,8 +122,7 @@ def _expected(plan: Plan, apart: Collection[str]) -> MachineCounts | None:
 
 def _own_pools(plan: Plan) -> list[PoolImpact]:
     own = {change.key for change in plan.changes if is_cluster(change.key)}
-    impacts = [change.impact for change in plan.changes if change.impact is not None and change.writes]
-    return [pool for impact in impacts for pool in impact.pools if pool.cluster in own]
+    return [pool for impact in plan.impacts for pool in impact.pools if pool.cluster in own]
 
 
 def _counts(pools: Iterable[PoolImpact]) -> MachineCounts:

@@ -37,6 +37,7 @@ from clusterops.status import (
     update_target,
 )
 from clusterops.status.conditions import reason_of
+from clusterops.status.crds import API_VERSION
 from clusterops.status.fleet_target import stored_target, unstored_target
 
 MACHINES_DIFFER: Final = "machines-differ"
@@ -230,7 +231,7 @@ class Record:
             now=self.records.clock.now(),
             instance=self.records.identity,
             uid=stored.uid,
-            api_version="clusterops.io/v1alpha1",
+            api_version=API_VERSION,
             warning=problem is not None,
         )
         await record_event(self.records.cluster, body)

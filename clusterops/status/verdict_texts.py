@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from clusterops.model.commit_status import TEXT_LIMIT, State
+from clusterops.model.fleet import is_shared
 from clusterops.model.problem import Problem, Retry
 from clusterops.status.target_status import SUPERSEDED_CODES, SUSPENDED_CODES
 
@@ -74,8 +75,7 @@ def problem_text(target: str, problem: Problem, limit: int = TEXT_LIMIT) -> str:
 
 def noun(names: Collection[str], count: int) -> str:
     """Clusters, unless something shared is among them."""
-    shared = any(name.startswith("shared/") or name.endswith("/_shared") for name in names)
-    return plural("target" if shared else "cluster", count)
+    return plural("target" if any(map(is_shared, names)) else "cluster", count)
 
 
 def plural(noun: str, count: int) -> str:
