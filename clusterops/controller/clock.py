@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from clusterops.ports import Clock
 
@@ -84,11 +84,16 @@ class Ticks:
 
     async def sleep_unless(self, stopped: asyncio.Event, seconds: float) -> bool:
         """As ``sleep``, over at once when the event is set; whether it is."""
-        waits = [asyncio.ensure_future(each) for each in (self.sleep(seconds), stopped.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return stopped.is_set()
-        finally:
-            for each in waits:
-                each.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+        return await sleep_unless(stopped, self.sleep(seconds))
+
+
+async def sleep_unless(stopped: asyncio.Event, sleeping: Coroutine[Any, Any, None]) -> bool:
+    """Until ``sleeping`` is over, or the event is set; whether it is."""
+    waits = [asyncio.ensure_future(each) for each in (sleeping, stopped.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        return stopped.is_set()
+    finally:
+        for each in waits:
+            each.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)

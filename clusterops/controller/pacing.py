@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from clusterops.controller.clock import sleep_unless
 from clusterops.controller.commits import Commit
 from clusterops.controller.pace_look import Sight
 from clusterops.controller.pace_members import Roster, recorded_standing
@@ -167,14 +168,7 @@ class Pacing:
 
     async def _until_news(self) -> None:
         """Something moved, time alone changes the answer, or somebody waits for what only a look shows."""
-        sleeping = asyncio.ensure_future(self.doors.clock.sleep(self._patience_s()))
-        moved = asyncio.ensure_future(self._moved.wait())
-        try:
-            await asyncio.wait({sleeping, moved}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in (sleeping, moved):
-                each.cancel()
-            await asyncio.gather(sleeping, moved, return_exceptions=True)
+        await sleep_unless(self._moved, self.doors.clock.sleep(self._patience_s()))
 
     def _patience_s(self) -> float:
         if self._is_idle:
