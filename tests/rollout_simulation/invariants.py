@@ -144,9 +144,9 @@ def _ranks(world: World, pace: Pace, group: Sequence[Member]) -> dict[str, int]:
     labels = pace.canaries
     canaries = {one.target for one in here if labels and all(one.labels.get(key) == labels[key] for key in labels)}
     if not canaries:
-        # Whoever has begun has gone before whoever waits, whatever they are called.
+        # Whoever has begun has gone before whoever waits, whatever they are called; then whom an earlier commit broke.
         regions = {one.region for one in here}
-        order = sorted(here, key=lambda one: (one.standing is Standing.WAITS, one.target))
+        order = sorted(here, key=_canary_first)
         canaries = {next(one.target for one in order if one.region == region) for region in regions}
     canaries |= {one.target for one in here if one.disturbed}
     other = rings.index("*") if "*" in rings else len(rings)
@@ -154,6 +154,11 @@ def _ranks(world: World, pace: Pace, group: Sequence[Member]) -> dict[str, int]:
     return {
         one.target: 0 if one.target in canaries else 1 + place.get(one.labels.get("ring", ""), other) for one in group
     }
+
+
+def _canary_first(one: Member) -> tuple[bool, bool, str]:
+    waits = one.standing is Standing.WAITS
+    return waits, waits and not one.disturbed, one.target
 
 
 def check_whole(members: Iterable[Member], decision: Decision) -> None:

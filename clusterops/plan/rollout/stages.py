@@ -42,7 +42,7 @@ def stages(members: Iterable[Member], pace: Pace, rings: Sequence[str]) -> tuple
     """Of paced members of one lane and one commit; empty stages are left out. O(members * log(members)).
 
     Canaries are the clusters with the labels of ``pace.canaries``; where it names none, or no member has them, the
-    first cluster of each region. Disturbed clusters go with them, before them.
+    first cluster of each region, a disturbed one where there is one. Disturbed clusters go with them, before them.
     """
     ordered = sorted(members, key=attrgetter("target"))
     first = _canaries(ordered, pace)
@@ -68,13 +68,21 @@ def _canaries(ordered: Sequence[Member], pace: Pace) -> set[str]:
 
 
 def _first_of_regions(ordered: Iterable[Member]) -> set[str]:
-    """By name, but one that has begun stays the canary: a cluster that joins later does not send it back."""
+    """By name, but a disturbed one comes before others that wait, and one that has begun stays the canary.
+
+    So neither the beginning of a disturbed cluster nor a cluster that joins later sends a canary back.
+    """
     first: dict[str, Member] = {}
     for one in ordered:
         known = first.get(one.region)
-        if known is None or (known.standing is _WAITS and one.standing is not _WAITS):
+        if known is None or _is_before(one, known):
             first[one.region] = one
     return {one.target for one in first.values()}
+
+
+def _is_before(one: Member, known: Member) -> bool:
+    """Of two in the order of their names."""
+    return known.standing is _WAITS and (one.standing is not _WAITS or (one.disturbed and not known.disturbed))
 
 
 def steps(members: Iterable[Member], policy: RolloutPolicy) -> int:
