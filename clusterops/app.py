@@ -8,16 +8,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from clusterops.controller.board import Board
 from clusterops.controller.by_hand import Asked, apply_by_hand, gone_targets, plan_by_hand
 from clusterops.controller.clock import SystemClock, Ticks
 from clusterops.controller.daemon import Daemon
 from clusterops.controller.drift_by_hand import drift_by_hand
 from clusterops.controller.drift_reports import form_of
+from clusterops.controller.forges import Forges
 from clusterops.controller.lease import FleetLease, Gate
+from clusterops.controller.preview import Previewer
 from clusterops.controller.records import Records
 from clusterops.controller.verdicts import Verdicts
 from clusterops.controller.wishes import Wishes
 from clusterops.controller.work import Doors
+from clusterops.forge import open_forge
 from clusterops.kube import CachedCluster, KubeCluster
 from clusterops.model.drift import DriftReport
 from clusterops.model.fleet import Fleet, Target
@@ -94,15 +98,28 @@ async def run_daemon(settings: Settings, logger: Logger, stop: asyncio.Event) ->
         repository = GitRepository(
             settings.repository, settings.network, settings.cache_dir / "mirrors", logger, clock=clock
         )
+        board = Board(repository=repository)
+        doors = build_doors(settings, cluster, renderer, logger=logger, metrics=metrics)
         daemon = Daemon(
             repository=repository,
-            doors=build_doors(settings, cluster, renderer, logger=logger, metrics=metrics),
+            doors=doors,
             reader=FleetReader(),
-            verdicts=Verdicts(repository=repository, clock=clock, logger=logger, management=settings.daemon.management),
+            verdicts=Verdicts(board=board, clock=clock, logger=logger, management=settings.daemon.management),
+            board=board,
             gate=gate,
             settings=settings.daemon,
             drift=settings.drift,
             cache=cluster,
+        )
+        daemon.forges = Forges(
+            open=lambda file: open_forge(file, settings.forge, settings.network, clock=clock, logger=logger),
+            board=board,
+            previewer=Previewer(
+                repository=repository, reader=FleetReader(), doors=doors, management=settings.daemon.management
+            ),
+            base=lambda: daemon.base,
+            branch=settings.repository.branch,
+            poll_s=settings.forge.poll_s,
         )
         async with serve(daemon, metrics.registry, settings.daemon.listen_host, settings.daemon.listen_port) as port:
             logger.info("started", repository=repository.url, port=port, identity=settings.daemon.identity)

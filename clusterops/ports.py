@@ -13,6 +13,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet, Manager
 from clusterops.model.manifest import RenderedSet
 from clusterops.model.problem import Problem
+from clusterops.model.request import ChangeRequest, Comment
 from clusterops.model.revision import Revision, Snapshot
 
 
@@ -26,6 +27,48 @@ class Clock(Protocol):
         """Monotonic seconds that also count while the machine sleeps."""
 
     async def sleep(self, seconds: float) -> None: ...
+
+
+class StatusBoard(Protocol):
+    """Where the statuses of commits stand: git notes, or a forge."""
+
+    async def write_statuses(self, commit: str, statuses: Sequence[CommitStatus]) -> None:
+        """Sets the given contexts of a commit, and no others."""
+
+    async def read_statuses(self, commit: str) -> tuple[CommitStatus, ...]:
+        """The newest of each context, ordered by context."""
+
+
+class Forge(StatusBoard, Protocol):
+    """Where people propose changes. Every method raises TransientError ``forge-unreachable``, ``forge-unavailable``,
+    ``forge-throttled``; TerminalError ``forge-unauthorized``, ``forge-forbidden``, ``forge-missing``,
+    ``forge-refused``.
+    """
+
+    @property
+    def comment_limit(self) -> int:
+        """Characters of one comment."""
+
+    async def open_requests(self, branch: str) -> tuple[ChangeRequest, ...]:
+        """Against that branch, ordered by number."""
+
+    async def requests_of(self, commit: str) -> tuple[ChangeRequest, ...]:
+        """Those whose merge made this commit of the branch, or that have it; empty when there is none."""
+
+    async def comments(self, number: int) -> tuple[Comment, ...]:
+        """Of a request, oldest first."""
+
+    async def write_comment(self, number: int, body: str, *, id: str = "") -> Comment:
+        """A new one, or with ``id`` the body of that one anew."""
+
+    async def delete_comment(self, number: int, id: str) -> None:
+        """Gone already is success."""
+
+    async def trusts(self, author: str) -> bool:
+        """Whether the account may write to the repository."""
+
+    async def open_request(self, *, branch: str, base: str, title: str, body: str) -> ChangeRequest:
+        """The one of that branch that is open already, or a new one."""
 
 
 class Repository(Protocol):
@@ -46,6 +89,13 @@ class Repository(Protocol):
 
     async def descends(self, commit: str, ancestor: str) -> bool:
         """Whether ``ancestor`` is ``commit`` or one of its ancestors; False when it is not known here."""
+
+    async def merged(self, request: ChangeRequest) -> Snapshot:
+        """The merge of the request with the branch as it was fetched last, made here and pushed nowhere.
+
+        Its revision has the request's name as branch and its head as commit. Raises TerminalError ``merge-conflict``
+        (names the files), TransientError ``request-moved`` when its ref is no longer at that head.
+        """
 
     def moved(self) -> AsyncIterator[None]:
         """Yields whenever the branch may have moved: file events for a local repository, else every poll interval."""

@@ -40,6 +40,32 @@ class RepositorySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForgeSettings:
+    """How we speak with the forge that fleet.yaml names. A ``_file`` is read anew when it is needed, so it may rotate.
+
+    A token may also be a key of a Secret in the daemon's namespace: ``token_secret: NAME/KEY``.
+    """
+
+    url: str = ""
+    """Of the forge itself, ``https://git.example.org``; "": the public one of its kind."""
+    token: SecretText = field(default_factory=lambda: SecretText(""))
+    token_file: Path | None = None
+    token_secret: str = ""
+    app_id: str = ""
+    """Of a GitHub App, instead of a token; with ``app_key_file``."""
+    app_key_file: Path | None = None
+    """The App's private key, PEM."""
+    webhook_secret: SecretText = field(default_factory=lambda: SecretText(""))
+    webhook_secret_file: Path | None = None
+    """Without a secret no webhook is taken."""
+    poll_s: float = 60.0
+    """Between two looks at the open requests, whatever webhooks say."""
+    timeout_s: float = 30.0
+    attempts: int = 5
+    """Of one request, over 429, 5xx and cut connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
     """The management cluster."""
 
@@ -117,5 +143,6 @@ class Settings:
     network: NetworkSettings = field(default_factory=NetworkSettings)
     daemon: DaemonSettings = field(default_factory=DaemonSettings)
     drift: DriftSettings = field(default_factory=DriftSettings)
+    forge: ForgeSettings = field(default_factory=ForgeSettings)
     cache_dir: Path
     """Mirrors, renders, tools and sandboxes: may be deleted at any time."""

@@ -19,6 +19,7 @@ from clusterops.settings import (
     ClusterSettings,
     DaemonSettings,
     DriftSettings,
+    ForgeSettings,
     NetworkSettings,
     RenderSettings,
     RepositorySettings,
@@ -40,6 +41,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "network": NetworkSettings,
     "daemon": DaemonSettings,
     "drift": DriftSettings,
+    "forge": ForgeSettings,
 }
 
 
@@ -121,6 +123,7 @@ def read_settings(
         "network": _proxies(env),
         "daemon": {"identity": f"{socket.gethostname()}-{os.getpid()}"},
         "drift": {},
+        "forge": {},
     }
     built = {section: _build(section, kind, defaults[section], given, problems) for section, kind in SECTIONS.items()}
     if problems:

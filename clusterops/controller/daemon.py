@@ -17,11 +17,13 @@ from clusterops.controller.drift_telling import Telling
 from clusterops.controller.drifting import Drifting
 from clusterops.controller.due import Memory, counts_of, find_due, gone_target
 from clusterops.controller.following import Following
+from clusterops.controller.forges import Forges
 from clusterops.controller.history import History
 from clusterops.controller.intake import Intake
 from clusterops.controller.leading import Leading
 from clusterops.controller.lease import Gate
 from clusterops.controller.pacing import Pacing, is_held
+from clusterops.controller.preview import Base
 from clusterops.controller.reconcile import reconcile
 from clusterops.controller.requests import AGAIN_S, Requests
 from clusterops.controller.schedule import Schedule
@@ -34,7 +36,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Result
 from clusterops.model.revision import Revision, Snapshot
-from clusterops.ports import LiveCache, Repository
+from clusterops.ports import LiveCache, Repository, StatusBoard
 from clusterops.settings import DaemonSettings, DriftSettings
 from clusterops.source.fleet.reader import FleetReader
 
@@ -51,11 +53,14 @@ class Daemon:
     doors: Doors
     reader: FleetReader
     verdicts: Verdicts
+    board: StatusBoard
     gate: Gate
     settings: DaemonSettings
     drift: DriftSettings = field(default_factory=DriftSettings)
     cache: LiveCache | None = None
     """The doors' cluster, where it follows what lives; without one no drift is noticed."""
+    forges: Forges | None = None
+    """Where people propose changes; without one verdicts stand in git notes."""
     head: Revision | None = None
     memories: dict[str, Memory] = field(default_factory=dict)
     history: History = field(init=False)
@@ -181,6 +186,8 @@ class Daemon:
         self._fleet, self._snapshot = fleet, snapshot
         self._sound = fleet if not fleet.problems else self._sound
         self._headed.set()
+        if self.forges is not None and self._group is not None:
+            await self.forges.take(fleet, self._group)
         self.pacing.moved()
         for commit in await self._intake(fleet, snapshot).commits(due, seen_at):
             self._begin(commit)
@@ -195,9 +202,18 @@ class Daemon:
         self.doors.logger.info(
             "commit taken", commit=revision.short, targets=len(mine), due=len(due), problems=len(fleet.problems)
         )
+        if self.forges is not None:
+            self.forges.moved()
         if due:
             await self._note_fleet(revision)
         return revision
+
+    @property
+    def base(self) -> Base | None:
+        """What requests are merged with; None before the first commit, and while the head cannot be read."""
+        if self._fleet is None or self._snapshot is None or self._fleet.problems:
+            return None
+        return Base(snapshot=self._snapshot, fleet=self._fleet)
 
     async def _tell_fleet(self) -> None:
         """Writes the Fleet again when a commit has come to its end."""
@@ -224,6 +240,7 @@ class Daemon:
             size=len(self._mine(fleet)),
             first=self.head is None,
             repository=self.repository,
+            board=self.board,
             doors=self.doors,
             management=self.settings.management,
             on_change=self._moved,
@@ -331,7 +348,7 @@ class Daemon:
             telling=drifting.telling,
             noticing=drifting,
             head=self,
-            repository=self.repository,
+            board=self.board,
             settings=self.drift,
             clock=self.doors.clock,
             logger=self.doors.logger,

@@ -20,7 +20,7 @@ from clusterops.model.commit_status import CommitStatus
 from clusterops.model.drift import DriftReport, TargetDrift
 from clusterops.model.fleet import FleetFile
 from clusterops.model.revision import Revision
-from clusterops.ports import Clock, Repository
+from clusterops.ports import Clock, StatusBoard
 from clusterops.settings import DriftSettings
 from clusterops.status import Contexts, drift_status
 from clusterops.telemetry import Logger
@@ -61,7 +61,7 @@ class DriftReports:
     telling: Telling
     noticing: Noticing
     head: Head
-    repository: Repository
+    board: StatusBoard
     settings: DriftSettings
     clock: Clock
     logger: Logger
@@ -105,7 +105,7 @@ class DriftReports:
         if self._posted is not None and _same(self._posted, (revision.commit, status)):
             return
         try:
-            await self.repository.write_statuses(revision.commit, [status])
+            await self.board.write_statuses(revision.commit, [status])
             self._posted = (revision.commit, status)
         except ClusterOpsError as error:
             self.logger.warning("drift status not written", commit=revision.short, code=error.code, error=str(error))

@@ -135,10 +135,10 @@ def find_due(
     if fleet.problems:
         return ()
     found = [
-        Due(target=target, inputs=_with_keys(inputs_of(target, snapshot, renderer), fleet.keys_for(target.name)))
+        Due(target=target, inputs=with_keys(inputs_of(target, snapshot, renderer), fleet.keys_for(target.name)))
         for target in mine.values()
     ]
-    found += [Due(target=target, inputs=_with_keys(GONE, fleet.keys_for(target.name)), gone=True) for target in gone]
+    found += [Due(target=target, inputs=with_keys(GONE, fleet.keys_for(target.name)), gone=True) for target in gone]
     ordered = sorted(found, key=lambda each: each.target.name)
     due = (_due(each, memories.get(each.target.name), policy_moved=policy_moved) for each in ordered)
     return tuple(each for each in due if each is not None)
@@ -153,7 +153,7 @@ def inputs_of(target: Target, snapshot: Snapshot, renderer: Renderer) -> str:
     return digest_of([rendered, str(target.mode), target.namespace, [problem.text for problem in target.problems]])
 
 
-def _with_keys(inputs: str, keys: Sequence[DeletionKey]) -> str:
+def with_keys(inputs: str, keys: Sequence[DeletionKey]) -> str:
     """A second key is an input: adding or mending one is a reason to look again."""
     if not keys:
         return inputs

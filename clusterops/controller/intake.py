@@ -14,7 +14,7 @@ from clusterops.controller.work import Doors, Work
 from clusterops.model.fleet import Fleet
 from clusterops.model.report import Outcome, Stage
 from clusterops.model.revision import Revision, Snapshot
-from clusterops.ports import Repository
+from clusterops.ports import Repository, StatusBoard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,7 @@ class Intake:
     size: int
     first: bool
     repository: Repository
+    board: StatusBoard
     doors: Doors
     management: str
     on_change: Callable[[Commit], None]
@@ -77,7 +78,7 @@ class Intake:
 
     async def _wants_verdict(self, commit: Commit, share: Share) -> bool:
         """Of a process that has just begun: whether an earlier one left something to say on this commit."""
-        noted = await standing(self.repository, commit.revision.commit, self.management)
+        noted = await standing(self.board, commit.revision.commit, self.management)
         taken_up = all(each.unfinished_of for each in share.due)
         commit.planned = noted.planned and taken_up and not commit.fleet.problems
         if share.due:

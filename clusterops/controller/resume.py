@@ -9,7 +9,7 @@ from clusterops.controller.due import Due
 from clusterops.errors import ClusterOpsError
 from clusterops.model.commit_status import State
 from clusterops.model.revision import Revision
-from clusterops.ports import Repository
+from clusterops.ports import Repository, StatusBoard
 from clusterops.status import Contexts
 
 
@@ -43,10 +43,10 @@ async def shares(due: Iterable[Due], head: Revision, repository: Repository) -> 
     return found
 
 
-async def standing(repository: Repository, commit: str, management: str) -> Standing:
+async def standing(board: StatusBoard, commit: str, management: str) -> Standing:
     contexts = Contexts(management=management)
     try:
-        noted = {status.context: status.state for status in await repository.read_statuses(commit)}
+        noted = {status.context: status.state for status in await board.read_statuses(commit)}
     except ClusterOpsError:
         noted = {}
     planned, applied = (noted.get(name, State.PENDING) is not State.PENDING for name in (contexts.plan, contexts.apply))

@@ -6,13 +6,14 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
+from clusterops.controller.board import is_news
 from clusterops.controller.commits import Commit
 from clusterops.controller.statuses import statuses_of
 from clusterops.errors import ClusterOpsError, TransientError
 from clusterops.model.commit_status import CommitStatus, State
 from clusterops.model.problem import Problem
 from clusterops.model.revision import Revision
-from clusterops.ports import Clock, Repository
+from clusterops.ports import Clock, StatusBoard
 from clusterops.status import Contexts
 from clusterops.telemetry import Logger
 
@@ -27,7 +28,7 @@ RETRY_S: Final = 10.0
 class Verdicts:
     """One task writes, everyone else only says which commit moved."""
 
-    repository: Repository
+    board: StatusBoard
     clock: Clock
     logger: Logger
     management: str = "default"
@@ -67,7 +68,7 @@ class Verdicts:
             at=self.clock.now(),
         )
         try:
-            await self.repository.write_statuses(revision.commit, [status])
+            await self.board.write_statuses(revision.commit, [status])
         except ClusterOpsError as error:
             self.logger.warning("verdict not written", commit=revision.short, code=error.code, error=str(error))
 
@@ -106,10 +107,10 @@ class Verdicts:
     async def _write(self, commit: Commit) -> None:
         statuses = statuses_of(commit, self.management, self.clock.now())
         before = self._written.setdefault(commit.revision.commit, {})
-        changed = [status for status in statuses if _differs(before.get(status.context), status)]
+        changed = [status for status in statuses if is_news(before.get(status.context), status)]
         if not changed:
             return
-        await self.repository.write_statuses(commit.revision.commit, changed)
+        await self.board.write_statuses(commit.revision.commit, changed)
         before.update({status.context: status for status in changed})
         for status in changed:
             if status.state is not State.PENDING:
@@ -125,7 +126,3 @@ class Verdicts:
             self._written[commit.revision.commit] = before
             while len(self._written) > 32:
                 self._written.pop(next(iter(self._written)))
-
-
-def _differs(before: CommitStatus | None, now: CommitStatus) -> bool:
-    return before is None or (before.state, before.text) != (now.state, now.text)

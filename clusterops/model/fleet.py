@@ -94,9 +94,26 @@ class RenderOptions:
     api_versions: tuple[str, ...] = ()
 
 
+class ForgeKind(StrEnum):
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    GITEA = "gitea"
+    FORGEJO = "forgejo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgeFile:
+    """``forge`` of fleet.yaml: where requests are and statuses go. ``repository`` is OWNER/NAME."""
+
+    kind: ForgeKind
+    repository: str
+    per_cluster_status_up_to: int = 10
+    """Clusters of a commit that get a status of their own; a commit with more has none of these."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetFile:
-    """fleet.yaml. Keys that later rooms read (forge, providers, …) are checked and kept in ``raw``."""
+    """fleet.yaml. Keys that later rooms read (providers, …) are checked and kept in ``raw``."""
 
     name: str
     mode: Mode = Mode.OBSERVE
@@ -110,6 +127,7 @@ class FleetFile:
     """Whether the state of all targets is posted as ``clusterops/drift`` on the head commit."""
     ignore: tuple[IgnoreRule, ...] = ()
     windows: tuple[Window, ...] = ()
+    forge: ForgeFile | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 

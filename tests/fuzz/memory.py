@@ -14,6 +14,7 @@ from clusterops.errors import TerminalError, TransientError
 from clusterops.model.commit_status import CommitStatus
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
+from clusterops.model.request import ChangeRequest
 from clusterops.model.revision import FileEntry, Revision, Snapshot
 from clusterops.ports import WatchEvent
 from tests.model_cluster import ModelCluster
@@ -72,6 +73,9 @@ class MemoryRepository:
         while commit and commit != ancestor:
             commit = self._parents.get(commit, "")
         return bool(commit)
+
+    async def merged(self, request: ChangeRequest) -> Snapshot:
+        raise NotImplementedError("nobody proposes anything here")
 
     async def moved(self) -> AsyncIterator[None]:
         await asyncio.Event().wait()

@@ -131,7 +131,8 @@ async def running(
             repository=repository,
             doors=build_doors(settings, cluster, renderer, logger=logger, metrics=metrics),
             reader=FleetReader(),
-            verdicts=Verdicts(repository=repository, clock=clock, logger=logger),
+            verdicts=Verdicts(board=repository, clock=clock, logger=logger),
+            board=repository,
             gate=gate or Gate(clock=clock),
             settings=settings.daemon,
         )

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
 from clusterops.errors import TerminalError
 from clusterops.model.document import Document, load_document
-from clusterops.model.fleet import ChartRef, DriftPolicy, FleetFile, Mode, Pace, RenderOptions, RolloutPolicy
+from clusterops.model.fleet import (
+    ChartRef,
+    DriftPolicy,
+    FleetFile,
+    ForgeFile,
+    ForgeKind,
+    Mode,
+    Pace,
+    RenderOptions,
+    RolloutPolicy,
+)
 from clusterops.model.ignore import IgnoreRule
 from clusterops.model.policy import DEFAULT_BUDGETS, Budget, Exemption, Limit, Policy
 from clusterops.model.problem import Problem
@@ -123,8 +133,18 @@ def _build(value: Mapping[str, Any], *, entries: Entries, rollout_at: str) -> Fl
         drift_status=bool(drift.get("status")),
         ignore=tuple(_rule(place, entry) for place, entry in entries.get("ignore", ())),
         windows=tuple(_window(place, entry) for place, entry in entries.get("windows", ())),
+        forge=_forge(value.get("forge") or {}),
         raw=value,
     )
+
+
+def _forge(value: Mapping[str, Any]) -> ForgeFile | None:
+    """None too where what is there is half of it: that is a finding of its own."""
+    kind, repository = value.get("kind"), value.get("repository")
+    if kind is None or repository is None:
+        return None
+    found, up_to = ForgeFile(kind=ForgeKind(kind), repository=repository), value.get("perClusterStatusUpTo")
+    return found if up_to is None else replace(found, per_cluster_status_up_to=up_to)
 
 
 def chart_of(value: Mapping[str, Any] | None) -> ChartRef:

@@ -75,6 +75,16 @@ class Mirror:
         """The origin's notes alone, into TRACKING_REF; call it while ``held``."""
         self._transfer(repository, [f"+{NOTES_REF}:{TRACKING_REF}"], stop)
 
+    def fetch_ref(self, repository: pygit2.Repository, ref: str, stop: threading.Event) -> str:
+        """The commit that the origin has there, "" for none; call it while ``held``. Raises what ``fetch`` raises."""
+        kept = f"refs/clusterops/{ref.removeprefix('refs/')}"
+        try:
+            self._transfer(repository, [f"+{ref}:{kept}"], stop)
+        except DAMAGE as error:
+            raise translate(error, self.address) from error
+        found = repository.references.get(kept)
+        return str(found.peel(pygit2.Commit).id) if found is not None else ""
+
     def push_notes(self, repository: pygit2.Repository, stop: threading.Event) -> list[str]:
         """What the server says against it; empty when they are there. Raises GitError as libgit2 has it."""
         callbacks = self._callbacks(stop)

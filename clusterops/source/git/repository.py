@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,11 +16,13 @@ from structlog.stdlib import BoundLogger
 
 from clusterops.errors import TerminalError, TransientError
 from clusterops.model.commit_status import CommitStatus
+from clusterops.model.request import ChangeRequest
 from clusterops.model.revision import Revision, Snapshot
 from clusterops.ports import Clock
 from clusterops.settings import NetworkSettings, RepositorySettings
 from clusterops.source.git import notes
 from clusterops.source.git.address import parse_address
+from clusterops.source.git.merge import merge_files, request_moved
 from clusterops.source.git.mirror import DAMAGE, Mirror
 from clusterops.source.git.publish import NotesPublisher
 from clusterops.source.git.remote import configure_libgit2
@@ -76,6 +79,10 @@ class GitRepository:
             lambda _: self._mirror.blobs.use(lambda repository: _descends(repository, commit, ancestor))
         )
 
+    async def merged(self, request: ChangeRequest) -> Snapshot:
+        """Raises TerminalError ``merge-conflict``, TransientError ``request-moved``, and what ``fetch`` raises."""
+        return await _in_thread(lambda stop: self._merged(request, stop))
+
     async def moved(self) -> AsyncIterator[None]:
         """For a local repository only when the branch's commit is another one; see watch.follow."""
         every_s = self._settings.poll_s
@@ -124,6 +131,16 @@ class GitRepository:
             found = self._mirror.blobs.use(lambda repository: self._walk(repository, commit))
         self._remember(found)
         return found
+
+    def _merged(self, request: ChangeRequest, stop: threading.Event) -> Snapshot:
+        with self._mirror.held():
+            repository = self._mirror.write_handle()
+            if request.head not in repository and self._mirror.fetch_ref(repository, request.ref, stop) != request.head:
+                raise request_moved(request)
+            files = merge_files(repository, self._fetched, request)
+            found = repository[request.head].peel(pygit2.Commit)
+        revision = replace(self._mirror.revision(found), branch=request.name)
+        return Snapshot(revision=revision, files=files, reader=self._mirror.blobs)
 
     def _remember(self, snapshot: Snapshot) -> None:
         kept = {**self._snapshots, snapshot.revision.commit: snapshot}

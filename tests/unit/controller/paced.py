@@ -304,6 +304,7 @@ class Process:
             size=len(self.fleet.targets),
             first=first,
             repository=cast(Any, world.git),
+            board=cast(Any, world.git),
             doors=self.doors,
             management="default",
             on_change=lambda commit: self.pacing.moved(),

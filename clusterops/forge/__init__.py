@@ -1,0 +1,12 @@
+"""The forge: GitHub, GitLab, Gitea and Forgejo behind one contract, `ports.Forge`.
+
+*Knows:* each forge's paths, bodies, states, limits and signatures.
+*Gives:* `open_forge`, and `read_delivery` for what a webhook brings.
+*Never:* decides what is said. An adapter is pure wire: a `Call` out, a value in; `client.py` alone moves bytes.
+*Read first:* wire.py, then client.py, then one adapter, gitea.py.
+"""
+
+from clusterops.forge.client import ForgeClient
+from clusterops.forge.kinds import open_forge
+
+__all__ = ["ForgeClient", "open_forge"]
