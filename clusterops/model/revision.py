@@ -58,6 +58,8 @@ class Snapshot:
     revision: Revision
     files: Mapping[str, FileEntry]
     reader: BlobReader = field(compare=False, repr=False)
+    trusted: bool = True
+    """False for what comes from a fork: nothing of it is ever decrypted."""
     paths: tuple[str, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

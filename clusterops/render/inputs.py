@@ -26,6 +26,10 @@ class Inputs:
     overlay: frozenset[str] = field(repr=False)
     chart: Chart | None = None
 
+    def entry(self, *, trusted: bool) -> str:
+        """Of the cache: what is rendered without secrets is never taken for what is rendered with them."""
+        return self.fingerprint if trusted else digest_of([self.fingerprint, "untrusted"])
+
 
 def build_inputs(snapshot: Snapshot, target: Target, graph: Graph, *, tool: Callable[[str], str]) -> Inputs:
     """``tool`` gives the identity of helm or kustomize. Raises what the graph raises; no process is run."""

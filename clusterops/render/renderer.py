@@ -50,8 +50,9 @@ class ProcessRenderer:
         """See ports.Renderer. Raises also ``render-not-deterministic`` for a chart that is seen for the first time."""
         _refuse_broken(target)
         inputs = self._inputs(snapshot, target)
-        async with self._lock(inputs.fingerprint):
-            known = self._cache.find(inputs.fingerprint, target.name)
+        entry = inputs.entry(trusted=snapshot.trusted)
+        async with self._lock(entry):
+            known = self._cache.find(entry, target.name)
             if known is not None:
                 self._metrics.renders.labels(how="cache").inc()
                 return known
@@ -105,7 +106,7 @@ class ProcessRenderer:
         )
         self._metrics.renders.labels(how="process").inc()
         self._logger.debug("rendered", target=target.name, objects=len(rendered.manifests), duration_s=duration_s)
-        self._cache.keep(inputs.fingerprint, rendered)
+        self._cache.keep(inputs.entry(trusted=snapshot.trusted), rendered)
         return rendered
 
     async def _proven(self, snapshot: Snapshot, target: Target, inputs: Inputs) -> Decoded:
