@@ -21,7 +21,7 @@ from clusterops.model.live import LiveObject, Manager
 from clusterops.model.machines import MachineCounts
 from clusterops.model.plan import MISSING, Action, Change, FieldChange, Left, Plan
 from clusterops.model.pointer import escape
-from clusterops.model.secret import MASK, is_sensitive
+from clusterops.model.secret import shown
 from clusterops.model.sketch import NOTHING, Sketch, departure
 
 _MARKS: Final = (f"/metadata/annotations/{escape(TARGET_ANNOTATION)}", f"/metadata/labels/{escape(FLEET_LABEL)}")
@@ -171,15 +171,15 @@ def _lives(change: FieldChange, paths: frozenset[Path], places: Places) -> Any:
     there = [places.live[path] for path in paths if path in places.live]
     if change.before is not MISSING or len(there) != 1 or len(paths) != 1:
         return change.before
-    return MASK if places.is_sensitive(there[0].pointer) else there[0].value
+    return places.shown(there[0].pointer, there[0].value)
 
 
 def _lost(departs: Sketch, seen: LiveObject, owners: Writers) -> tuple[DriftedField, ...]:
     """Fields that have git's value still, under another owner."""
     found = leaves(comparable(seen.body), {})
     mine = (leaf for path, leaf in found.items() if departs.knows(path))
-    shown = ((leaf.pointer, MASK if is_sensitive(seen.key, leaf.pointer) else leaf.value) for leaf in mine)
-    return tuple(_drifted(pointer, value, value, owners.newest(pointer)) for pointer, value in shown)
+    told = ((leaf.pointer, shown(seen.key, leaf.pointer, leaf.value)) for leaf in mine)
+    return tuple(_drifted(pointer, value, value, owners.newest(pointer)) for pointer, value in told)
 
 
 def _drifted(pointer: str, git: Any, live: Any, owner: Manager | None) -> DriftedField:

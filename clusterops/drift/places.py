@@ -14,7 +14,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.leaves import Leaf, Path, leaves
 from clusterops.model.live import LiveObject
 from clusterops.model.plan import MISSING, Change, FieldChange
-from clusterops.model.secret import MASK, is_sensitive
+from clusterops.model.secret import shown
 
 Leaves = Mapping[Path, Leaf]
 
@@ -50,12 +50,12 @@ class Places:
             there = self.live.get(path)
             before = MISSING if there is None else there.value
             if before is MISSING or not same(before, leaf.value):
-                hidden = self.is_sensitive(leaf.pointer)
-                git, live = (MASK if hidden and one is not MISSING else one for one in (leaf.value, before))
+                git, live = (one if one is MISSING else self.shown(leaf.pointer, one) for one in (leaf.value, before))
                 yield path, FieldChange(pointer=leaf.pointer, before=live, after=git)
 
-    def is_sensitive(self, pointer: str) -> bool:
-        return is_sensitive(self.key, pointer)
+    def shown(self, pointer: str, value: Any) -> Any:
+        """Secrets hidden."""
+        return shown(self.key, pointer, value)
 
 
 def _exactly(found: Leaves, pointer: str, value: Any) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from clusterops.errors import ClusterOpsError, FieldConflict, RefusedError, TerminalError, TransientError
 from clusterops.http import Answer
 from clusterops.kube.wire import Request
-from clusterops.model.secret import MASK
+from clusterops.model.secret import MASK, brings_secrets
 
 _UNTYPED: Final = re.compile(
     r"failed to (?:create typed|convert) (?:patch|new) object \([^)]*\)(?: to proper version)?: (?P<rest>.*)", re.DOTALL
@@ -29,6 +29,7 @@ _RBAC_VERBS: Final = {"apply": "patch", "replace": "update"}
 _QUOTED_VALUE: Final = re.compile(
     r"(, got|Invalid value:|Unsupported value:|Duplicate value:|Too long:).*?(?=; |: [a-z]|$)", re.DOTALL
 )
+_PLAIN_LENGTH: Final = 48
 _MANY: Final = 4
 """Field errors that one line can hold."""
 
@@ -238,10 +239,18 @@ def _invalid_words(request: Request, words: str) -> TerminalError:
 
 
 def _masked(request: Request, words: str) -> str:
-    """The server quotes the value that it rejects; of a Secret that is nobody's business."""
-    if request.key is None or request.key.kind != "Secret":
+    """The server quotes the value that it rejects: nobody's business of a Secret, nor where it may hold a file."""
+    if request.key is None or not brings_secrets(request.key):
         return words
-    return _QUOTED_VALUE.sub(rf"\1 {MASK}", words)
+    whole = request.key.is_secret
+    return _QUOTED_VALUE.sub(lambda found: _quoted(found, whole=whole), words)
+
+
+def _quoted(found: re.Match[str], *, whole: bool) -> str:
+    """A plain word says what is wrong; anything larger or structured may be what a machine is given in secret."""
+    value = found.group(0).removeprefix(found.group(1))
+    plain = len(value) <= _PLAIN_LENGTH and not set(value) & set("{}[]\n\\")
+    return found.group(0) if plain and not whole else f"{found.group(1)} {MASK}"
 
 
 def _bad_request(request: Request, status: Mapping[str, Any], words: str) -> ClusterOpsError:

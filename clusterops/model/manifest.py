@@ -10,6 +10,7 @@ from typing import Any
 from clusterops.model.canonical import digest_of
 from clusterops.model.key import ObjectKey
 from clusterops.model.problem import Problem
+from clusterops.model.secret import NO_SECRETS, SecretValues
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,8 @@ class RenderedSet:
     provenance: Provenance = field(compare=False)
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
+    secrets: SecretValues = field(default=NO_SECRETS, compare=False, repr=False)
+    """What was decrypted for it: shown nowhere, whatever it became a part of."""
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -2,18 +2,164 @@
 
 from __future__ import annotations
 
-from typing import Final
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from clusterops.model.key import ObjectKey
+from clusterops.model.pointer import escape
 
 MASK: Final = "(secret)"
+CHANGED_MASK: Final = "(secret, changed)"
+_IN_MACHINES: Final = re.compile(
+    r"/(?:files/[^/]+/content|users/[^/]+/passwd|bootstrapTokens/[^/]+/token|bootstrapToken/token"
+    r"|tlsBootstrapToken|certificateKey|jsonPatches/[^/]+/value(?:/[0-9]+)?/(?:content|passwd))(?:/|$)"
+)
+"""What a machine is given at its first boot and is nobody else's business.
+
+**Source:** Cluster API v1.14 api/bootstrap/kubeadm/v1beta2/kubeadmconfig_types.go (File, User) and kubeadm_types.go
+(BootstrapToken, BootstrapTokenDiscovery, Discovery, InitConfiguration); a ClusterClass patches the same fields in.
+"""
+_SHORTEST: Final = 4
+"""Characters; a shorter secret is only known where it is all of a value, or ``1`` would hide every port."""
+_SHORTEST_ENCODED: Final = 6
 
 
 def is_sensitive(key: ObjectKey, pointer: str) -> bool:
-    """Whether the value at a pointer is never to be shown: all of a Secret but what everybody may see of it."""
+    """Whether the value at a pointer is never to be shown.
+
+    All of a Secret but what everybody may see of it, kubectl's copy of an object, and of what Cluster API's kinds bring
+    to machines: contents of files, passwords and tokens.
+    """
     if "last-applied-configuration" in pointer or pointer == "/metadata/annotations":
         return True
-    return key.is_secret and not pointer.startswith("/metadata/labels") and pointer not in {"/type", "/immutable"}
+    if key.is_secret:
+        return not pointer.startswith("/metadata/labels") and pointer not in {"/type", "/immutable"}
+    return brings_secrets(key) and _IN_MACHINES.search(pointer) is not None
+
+
+def brings_secrets(key: ObjectKey) -> bool:
+    """Whether an object may hold what ``is_sensitive`` hides beside annotations."""
+    return key.is_secret or key.group.endswith("cluster.x-k8s.io")
+
+
+def shown(key: ObjectKey, pointer: str, value: Any, *, beside: Any = None) -> Any:
+    """The value at a pointer as it may be shown. ``beside`` is what it was before: a secret that is new is told so.
+
+    A list that is told as a whole keeps its form; only what ``is_sensitive`` names in it is hidden.
+    """
+    if is_sensitive(key, pointer):
+        return MASK
+    if not isinstance(value, dict | list) or not brings_secrets(key):
+        return value
+    known = None if beside is None else frozenset(_texts(key, pointer, beside))
+    return _hidden(key, pointer, value, known)
+
+
+def _hidden(key: ObjectKey, pointer: str, value: Any, known: frozenset[str] | None) -> Any:
+    if is_sensitive(key, pointer):
+        return MASK if known is None or _text(value) in known else CHANGED_MASK
+    if isinstance(value, dict):
+        return {name: _hidden(key, f"{pointer}/{escape(str(name))}", each, known) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_hidden(key, f"{pointer}/{index}", each, known) for index, each in enumerate(value)]
+    return value
+
+
+def _texts(key: ObjectKey, pointer: str, value: Any) -> Iterator[str]:
+    if is_sensitive(key, pointer):
+        yield _text(value)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield from _texts(key, f"{pointer}/{escape(str(name))}", each)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _texts(key, f"{pointer}/{index}", each)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class SecretValues:
+    """Values that were decrypted, and the forms in which they come back: lines of them, escaped, in base64.
+
+    Whatever contains one is hidden as a whole. Empty: nothing is.
+    """
+
+    _exact: frozenset[str] = field(repr=False)
+    _parts: tuple[str, ...] = field(repr=False)
+
+    def __init__(self, values: Iterable[Any] = ()) -> None:
+        """Scalars; true, false and null are no secrets."""
+        texts = {_text(one) for one in values if one is not None and not isinstance(one, bool)} - {""}
+        parts = {part for text in texts for part in _forms(text)}
+        object.__setattr__(self, "_exact", frozenset(texts))
+        object.__setattr__(self, "_parts", tuple(sorted(parts)))
+
+    def __bool__(self) -> bool:
+        return bool(self._exact)
+
+    def __or__(self, other: SecretValues) -> SecretValues:
+        return SecretValues(self._exact | other._exact)
+
+    def within(self, value: Any) -> bool:
+        """Whether any of them stands in a JSON value, in keys too. O(values * length)."""
+        if isinstance(value, dict):
+            return any(self.within(str(name)) or self.within(each) for name, each in value.items())
+        if isinstance(value, list | tuple):
+            return any(self.within(each) for each in value)
+        if value is None or isinstance(value, bool):
+            return False
+        text = _text(value)
+        return text in self._exact or any(part in text for part in self._parts)
+
+    def shown(self, value: Any) -> Any:
+        """The value as it may be shown: maps and lists keep their form, whatever holds a secret is hidden."""
+        if not self.within(value):
+            return value
+        if isinstance(value, dict):
+            return {MASK if self.within(str(name)) else name: self.shown(each) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.shown(each) for each in value]
+        return MASK
+
+    def struck(self, text: str) -> str:
+        """A sentence with each of them hidden where it stands."""
+        for part in sorted(self._parts, key=len, reverse=True):
+            text = text.replace(part, MASK)
+        return text
+
+
+NO_SECRETS: Final = SecretValues()
+
+
+def _forms(text: str) -> Iterator[str]:
+    """As it is, each longer line of it, as JSON spells it, and in base64 at any offset of a longer text."""
+    lines = [line.strip() for line in text.splitlines() if not line.strip().startswith("-----")]
+    long = [line for line in lines if len(line) >= 2 * _SHORTEST]
+    for one in dict.fromkeys([text.strip(), *(long if len(lines) > 1 else ())]):
+        if len(one) < _SHORTEST:
+            continue
+        yield one
+        yield json.dumps(one)[1:-1]
+        yield json.dumps(one, ensure_ascii=False)[1:-1]
+        if len(one) >= _SHORTEST_ENCODED:
+            yield from _encoded(one.encode())
+
+
+def _encoded(raw: bytes) -> Iterator[str]:
+    """The characters of base64 that depend on these bytes alone, whatever stands before and after them."""
+    for before in range(3):
+        text = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
+        first, spare = -(-before * 8 // 6), (before + len(raw)) * 8 % 6
+        inner = text[first : len(text) - bool(spare)]
+        yield inner
+        yield inner.replace("+", "-").replace("/", "_")
 
 
 class SecretText:

@@ -26,6 +26,7 @@ from clusterops.plan import generations, impact, rules, users
 from clusterops.plan.adoption import without_removals
 from clusterops.plan.annotations import left_alone
 from clusterops.plan.decide import Situation, decide, refuse
+from clusterops.plan.discretion import discreet, struck
 from clusterops.plan.dismantling import deletion_of
 from clusterops.plan.fields import diff, ownership_differs
 from clusterops.plan.naming import as_author_wrote
@@ -211,6 +212,7 @@ def _plan(
     rows: tuple[Change, ...],
     pruned: tuple[Change, ...],
 ) -> Plan:
+    rows, pruned = (tuple(discreet(row, rendered.secrets) for row in some) for some in (rows, pruned))
     waves = (*_waves(rows, reverse=False), *_waves(pruned, reverse=True))
     changes = [change for wave in waves for change in wave]
     return Plan(
@@ -218,7 +220,9 @@ def _plan(
         revision=revision,
         waves=waves,
         refusals=tuple(one.reason for one in changes if one.action is Action.REFUSE and one.reason is not None),
-        warnings=(*rendered.warnings, *_forbidden(situation.predictions)),
+        warnings=tuple(
+            struck(one, rendered.secrets) for one in (*rendered.warnings, *_forbidden(situation.predictions))
+        ),
         id=_identity(rendered, changes),
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
 from clusterops.model.bodies import comparable, same
 from clusterops.model.canonical import canonical_json
@@ -14,10 +15,8 @@ from clusterops.model.live import LiveObject, Manager
 from clusterops.model.managers import OURS, is_our_apply, our_tree
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, FieldChange
-from clusterops.model.secret import MASK, is_sensitive
+from clusterops.model.secret import CHANGED_MASK, MASK, is_sensitive, shown
 from clusterops.plan.twins import as_git_calls, item_of, twins
-
-CHANGED_MASK: Final = "(secret, changed)"
 
 
 def diff(desired: Mapping[str, Any], live: Mapping[str, Any], managers: Sequence[Manager]) -> tuple[FieldChange, ...]:
@@ -98,15 +97,23 @@ def sendable(manifest: Manifest) -> Manifest:
 
 
 def masked(desired: Mapping[str, Any], changes: Iterable[FieldChange]) -> tuple[FieldChange, ...]:
-    """Without any value of a Secret, nor of kubectl's copy of a whole object in an annotation."""
+    """Without any value that ``is_sensitive`` hides, also where it is part of a longer one."""
     key = ObjectKey.of(desired)
-    return tuple(_mask(one) if is_sensitive(key, one.pointer) else one for one in changes)
+    return tuple(mask(key, one) for one in changes)
 
 
-def _mask(change: FieldChange) -> FieldChange:
-    before = change.before if change.before is MISSING else MASK
-    after = change.after if change.after is MISSING else (MASK if change.before is MISSING else CHANGED_MASK)
-    return FieldChange(pointer=change.pointer, before=before, after=after, manager=change.manager)
+def mask(key: ObjectKey, change: FieldChange) -> FieldChange:
+    """One field of an object as it may be shown."""
+    if is_sensitive(key, change.pointer):
+        before = change.before if change.before is MISSING else MASK
+        after = change.after if change.after is MISSING else (MASK if change.before is MISSING else CHANGED_MASK)
+    else:
+        beside = None if change.before is MISSING else change.before
+        before, after = (
+            shown(key, change.pointer, change.before),
+            shown(key, change.pointer, change.after, beside=beside),
+        )
+    return replace(change, before=before, after=after)
 
 
 def _value(leaf: Leaf | None) -> Any:

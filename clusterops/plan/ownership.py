@@ -19,7 +19,7 @@ from clusterops.model.leaves import leaves, merged_tree
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, Left, Reclaimed, Taken
-from clusterops.model.secret import MASK, is_sensitive
+from clusterops.model.secret import shown
 from clusterops.model.sketch import NOTHING, Sketch, addressed, said_of
 from clusterops.plan.adoption import armed, predecessors
 from clusterops.plan.contested import Contested, contested, holdings
@@ -183,8 +183,7 @@ def _without(manifest: Manifest, rows: Sequence[Contested]) -> Manifest:
 
 def _left(row: Contested, key: ObjectKey) -> Left:
     """A Secret's values are never shown."""
-    hidden = is_sensitive(key, row.pointer)
-    git, live = ((MISSING if one is MISSING else MASK) if hidden else one for one in (row.git, row.live))
+    git, live = (one if one is MISSING else shown(key, row.pointer, one) for one in (row.git, row.live))
     owner = min(row.owners, key=lambda name: (_RANK.index(kin(name)), name))
     return Left(pointer=row.pointer, manager=owner, git=git, live=live, why=_WHY[kin(owner)])
 

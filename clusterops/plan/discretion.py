@@ -1,0 +1,94 @@
+"""Plans without secrets: what stays hidden wherever it turns up, once everything is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from clusterops.model.impact import Cause, Impact, PoolImpact
+from clusterops.model.plan import MISSING, Change, FieldChange, HandedOver, Left
+from clusterops.model.pointer import escape, tokens_of
+from clusterops.model.problem import Problem
+from clusterops.model.secret import CHANGED_MASK, MASK, SecretValues, shown
+
+
+def discreet(change: Change, secrets: SecretValues) -> Change:
+    """A row as it may be shown: of causes what their kind hides, and everywhere whatever was decrypted.
+
+    What is sent, and what is remembered of it, stays as it is.
+    """
+    impact = _impact(change.impact, secrets) if change.impact is not None else None
+    if not secrets:
+        return replace(change, impact=impact)
+    return replace(
+        change,
+        fields=_fields(change.fields, secrets),
+        heals=_fields(change.heals, secrets),
+        left=tuple(_left(one, secrets) for one in change.left),
+        hands_over=tuple(_handed(one, secrets) for one in change.hands_over),
+        impact=impact,
+        reason=struck(change.reason, secrets) if change.reason is not None else None,
+    )
+
+
+def struck(problem: Problem, secrets: SecretValues) -> Problem:
+    """A problem whose text quotes none of them."""
+    if not secrets:
+        return problem
+    return replace(problem, message=secrets.struck(problem.message), hint=secrets.struck(problem.hint))
+
+
+def _fields(found: Iterable[FieldChange], secrets: SecretValues) -> tuple[FieldChange, ...]:
+    return tuple(_field(one, secrets) for one in found)
+
+
+def _field(change: FieldChange, secrets: SecretValues) -> FieldChange:
+    """Both sides: beside a new secret stands the old one."""
+    before, after = _sides(change.before, change.after, secrets)
+    return replace(change, pointer=_pointer(change.pointer, secrets), before=before, after=after)
+
+
+def _sides(before: Any, after: Any, secrets: SecretValues) -> tuple[Any, Any]:
+    if not (secrets.within(before) or secrets.within(after)):
+        return before, after
+    hidden = before if before is MISSING else MASK
+    new = MASK if before is MISSING or before == after else CHANGED_MASK
+    return hidden, after if after is MISSING else new
+
+
+def _left(left: Left, secrets: SecretValues) -> Left:
+    git, live = _sides(left.git, left.live, secrets)
+    return replace(left, git=git if git is MISSING else _once(git), live=live if live is MISSING else _once(live))
+
+
+def _once(value: Any) -> Any:
+    return MASK if value == CHANGED_MASK else value
+
+
+def _handed(handed: HandedOver, secrets: SecretValues) -> HandedOver:
+    return replace(handed, value=secrets.shown(handed.value))
+
+
+def _pointer(pointer: str, secrets: SecretValues) -> str:
+    if not secrets.within(pointer):
+        return pointer
+    return "".join(f"/{MASK if secrets.within(one) else escape(one)}" for one in tokens_of(pointer))
+
+
+def _impact(impact: Impact, secrets: SecretValues) -> Impact:
+    pools = tuple(_pool(pool, secrets) for pool in impact.pools)
+    return replace(impact, pools=pools, notes=tuple(secrets.struck(note) for note in impact.notes))
+
+
+def _pool(pool: PoolImpact, secrets: SecretValues) -> PoolImpact:
+    causes = tuple(_cause(cause, secrets) for cause in pool.causes)
+    return replace(pool, causes=causes, note=secrets.struck(pool.note))
+
+
+def _cause(cause: Cause, secrets: SecretValues) -> Cause:
+    beside = None if cause.before is MISSING else cause.before
+    before = shown(cause.object, cause.pointer, cause.before)
+    after = shown(cause.object, cause.pointer, cause.after, beside=beside)
+    before, after = _sides(before, after, secrets)
+    return replace(cause, before=before, after=after)
