@@ -90,12 +90,19 @@ class Repository(Protocol):
     async def descends(self, commit: str, ancestor: str) -> bool:
         """Whether ``ancestor`` is ``commit`` or one of its ancestors; False when it is not known here."""
 
-    async def merged(self, request: ChangeRequest) -> Snapshot:
-        """The merge of the request with the branch as it was fetched last, made here and pushed nowhere.
+    async def merged(self, request: ChangeRequest, base: str) -> Snapshot:
+        """The merge of the request with a commit of the branch, made here and pushed nowhere; of a merge group itself.
 
-        Its revision has the request's name as branch and its head as commit. Raises TerminalError ``merge-conflict``
-        (names the files), TransientError ``request-moved`` when its ref is no longer at that head.
+        Its revision has the request's name as branch and its head as commit; a fork's is not trusted. Raises
+        TerminalError ``merge-conflict`` (names the files), TransientError ``request-moved`` when its ref is no longer
+        at that head.
         """
+
+    async def merge_groups(self) -> tuple[ChangeRequest, ...]:
+        """Of the branch's merge queue, where the repository shows any."""
+
+    async def passed_over(self, commit: str, since: str) -> tuple[Revision, ...]:
+        """Merges of the branch between two of its commits, both left out, newest first; with ``since`` "" the last."""
 
     def moved(self) -> AsyncIterator[None]:
         """Yields whenever the branch may have moved: file events for a local repository, else every poll interval."""

@@ -64,7 +64,7 @@ class Previewer:
 
     async def merge(self, request: ChangeRequest, base: Base) -> Merge:
         """Raises what Repository.merged raises."""
-        snapshot = await self.repository.merged(request)
+        snapshot = await self.repository.merged(request, base.snapshot.revision.commit)
         fleet = await asyncio.to_thread(self.reader.read, snapshot)
         changed, gone = await asyncio.to_thread(self._changed, base, snapshot, fleet)
         return Merge(request=request, base=base, snapshot=snapshot, fleet=fleet, changed=changed, gone=gone)

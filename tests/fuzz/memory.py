@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,6 +44,8 @@ class MemoryRepository:
     url: str = "memory"
     head: str = ""
     statuses: dict[str, dict[str, CommitStatus]] = field(default_factory=dict)
+    groups: tuple[ChangeRequest, ...] = ()
+    """Of a merge queue."""
     _snapshots: dict[str, Snapshot] = field(default_factory=dict)
     _parents: dict[str, str] = field(default_factory=dict)
     _blobs: Blobs = field(default_factory=Blobs)
@@ -74,8 +76,40 @@ class MemoryRepository:
             commit = self._parents.get(commit, "")
         return bool(commit)
 
-    async def merged(self, request: ChangeRequest) -> Snapshot:
-        raise NotImplementedError("nobody proposes anything here")
+    def propose(self, files: Files, *, parent: str | None = None) -> str:
+        """A commit that the branch does not have."""
+        head = self.head
+        commit = self.push(files, "proposed", parent=parent)
+        self.head = head
+        return commit
+
+    async def merged(self, request: ChangeRequest, base: str) -> Snapshot:
+        """File by file: what the request changed since it left the branch, over the base."""
+        ours, theirs = self._snapshots[base], self._snapshots[request.head]
+        history = set(self._line(base))
+        left = next(each for each in self._line(request.head) if each in history)
+        before = self._snapshots[left].files
+        changed = {path for path in {**before, **theirs.files} if before.get(path) != theirs.files.get(path)}
+        both = {path for path in changed if ours.files.get(path) not in {before.get(path), theirs.files.get(path)}}
+        if both:
+            raise TerminalError("merge-conflict", request.name, f"both changed {', '.join(sorted(both))}")
+        files = {path: entry for path, entry in ours.files.items() if path not in changed}
+        files |= {path: theirs.files[path] for path in changed if path in theirs.files}
+        revision = replace(theirs.revision, branch=request.name)
+        return Snapshot(revision=revision, files=files, reader=self._blobs, trusted=not request.fork)
+
+    async def merge_groups(self) -> tuple[ChangeRequest, ...]:
+        return self.groups
+
+    async def passed_over(self, commit: str, since: str) -> tuple[Revision, ...]:
+        line = [each for each in self._line(commit) if each != commit]
+        upto = line.index(since) if since in line else len(line)
+        return tuple(self._snapshots[each].revision for each in line[:upto][:20])
+
+    def _line(self, commit: str) -> Iterator[str]:
+        while commit:
+            yield commit
+            commit = self._parents.get(commit, "")
 
     async def moved(self) -> AsyncIterator[None]:
         await asyncio.Event().wait()

@@ -1,32 +1,55 @@
-"""What a branch would hold after a merge that nobody has made yet."""
+"""What a branch would hold after a merge that nobody has made yet, or that only its merge queue has made."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import pygit2
 
 from clusterops.errors import TerminalError, TransientError
 from clusterops.model.request import ChangeRequest
-from clusterops.model.revision import FileEntry
-from clusterops.source.git.tree import kind_of
 
 _NAMED: Final = 5
+_QUEUED: Final = re.compile(r"refs/heads/gh-readonly-queue/(?P<base>.+)/pr-(?P<number>[0-9]+)-[0-9a-f]{40}")
+"""**Source:** GitHub, "Managing a merge queue": the branches on which a queue has its groups tested."""
 
 
-def merge_files(repository: pygit2.Repository, base: str, request: ChangeRequest) -> dict[str, FileEntry]:
-    """Every file by path. What both sides changed in one file is written as a new blob, and nothing else is.
+def merge_tree(repository: pygit2.Repository, base: str, request: ChangeRequest) -> str:
+    """The tree's id. Trees and blobs that neither side has are written; no reference moves.
 
-    Raises TerminalError ``merge-conflict``, GitError or KeyError where the store cannot be read.
+    A merge group is a merge already: its own tree. Raises TerminalError ``merge-conflict``, GitError or KeyError where
+    the store cannot be read.
     """
-    merged = repository.merge_commits(
-        repository[base].peel(pygit2.Commit), repository[request.head].peel(pygit2.Commit)
-    )
+    head = repository[request.head].peel(pygit2.Commit)
+    if not request.number:
+        return str(head.tree_id)
+    merged = repository.merge_commits(repository[base].peel(pygit2.Commit), head)
     if merged.conflicts is not None:
         raise _conflict(
             request, sorted({each.path for sides in merged.conflicts for each in sides if each is not None})
         )
-    return {entry.path: FileEntry(str(entry.id), kind_of(int(entry.mode))) for entry in merged}
+    return str(merged.write_tree(repository))
+
+
+def groups_of(refs: Iterable[tuple[str, str]], branch: str) -> tuple[ChangeRequest, ...]:
+    """The branch's merge groups among (reference, commit) pairs, ordered by reference."""
+    return tuple(
+        ChangeRequest(number=0, head=commit, ref=ref, base=branch, title=f"request {found['number']} in the queue")
+        for ref, commit in sorted(refs)
+        if (found := _QUEUED.fullmatch(ref)) is not None and found["base"] == branch
+    )
+
+
+def passed_over(repository: pygit2.Repository, commit: str, since: str, limit: int) -> Iterator[str]:
+    """First parents of ``commit`` back to ``since``, both left out, newest first; at most ``limit``."""
+    current = repository[commit].peel(pygit2.Commit)
+    for _ in range(limit):
+        if not current.parents or str(current.parents[0].id) == since:
+            return
+        current = current.parents[0]
+        yield str(current.id)
 
 
 def request_moved(request: ChangeRequest) -> TransientError:

@@ -85,6 +85,15 @@ class Mirror:
         found = repository.references.get(kept)
         return str(found.peel(pygit2.Commit).id) if found is not None else ""
 
+    def remote_refs(self, stop: threading.Event) -> list[tuple[str, str]]:
+        """Every reference that the origin shows, with its commit. Raises what ``fetch`` raises."""
+        try:
+            remote = self._open().remotes.create_anonymous(self.address.url)
+            heads = remote.list_heads(callbacks=self._callbacks(stop), proxy=proxy_for(self.address, self._network))
+        except DAMAGE as error:
+            raise translate(error, self.address) from error
+        return [(head.name or "", str(head.oid)) for head in heads]
+
     def push_notes(self, repository: pygit2.Repository, stop: threading.Event) -> list[str]:
         """What the server says against it; empty when they are there. Raises GitError as libgit2 has it."""
         callbacks = self._callbacks(stop)

@@ -22,7 +22,7 @@ from clusterops.ports import Clock
 from clusterops.settings import NetworkSettings, RepositorySettings
 from clusterops.source.git import notes
 from clusterops.source.git.address import parse_address
-from clusterops.source.git.merge import merge_files, request_moved
+from clusterops.source.git.merge import groups_of, merge_tree, passed_over, request_moved
 from clusterops.source.git.mirror import DAMAGE, Mirror
 from clusterops.source.git.publish import NotesPublisher
 from clusterops.source.git.remote import configure_libgit2
@@ -31,6 +31,8 @@ from clusterops.source.git.watch import follow, poll
 
 T = TypeVar("T")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
+_PASSED_OVER: Final = 20
+"""Commits of the branch that are looked back at, at the most."""
 _SNAPSHOTS: Final = 4
 """Kept: the head, the one before it, and what a plan by hand looks at."""
 
@@ -59,6 +61,7 @@ class GitRepository:
         self._mirror = Mirror(address, settings, network, folder=mirror_dir, logger=logger)
         self._publisher = NotesPublisher(self._mirror, logger)
         self._walker = TreeWalker()
+        self._merge_walker = TreeWalker()
         self._snapshots: dict[str, Snapshot] = {}
         self._fetched = ""
 
@@ -79,9 +82,16 @@ class GitRepository:
             lambda _: self._mirror.blobs.use(lambda repository: _descends(repository, commit, ancestor))
         )
 
-    async def merged(self, request: ChangeRequest) -> Snapshot:
+    async def merged(self, request: ChangeRequest, base: str) -> Snapshot:
         """Raises TerminalError ``merge-conflict``, TransientError ``request-moved``, and what ``fetch`` raises."""
-        return await _in_thread(lambda stop: self._merged(request, stop))
+        return await _in_thread(lambda stop: self._merged(request, base, stop))
+
+    async def merge_groups(self) -> tuple[ChangeRequest, ...]:
+        """Those of GitHub's merge queue, as the origin shows them now. Raises what ``fetch`` raises."""
+        return await _in_thread(lambda stop: groups_of(self._mirror.remote_refs(stop), self._settings.branch))
+
+    async def passed_over(self, commit: str, since: str) -> tuple[Revision, ...]:
+        return await _in_thread(lambda _: self._mirror.blobs.use(lambda found: self._passed_over(found, commit, since)))
 
     async def moved(self) -> AsyncIterator[None]:
         """For a local repository only when the branch's commit is another one; see watch.follow."""
@@ -132,15 +142,22 @@ class GitRepository:
         self._remember(found)
         return found
 
-    def _merged(self, request: ChangeRequest, stop: threading.Event) -> Snapshot:
+    def _merged(self, request: ChangeRequest, base: str, stop: threading.Event) -> Snapshot:
         with self._mirror.held():
             repository = self._mirror.write_handle()
             if request.head not in repository and self._mirror.fetch_ref(repository, request.ref, stop) != request.head:
                 raise request_moved(request)
-            files = merge_files(repository, self._fetched, request)
-            found = repository[request.head].peel(pygit2.Commit)
+            try:
+                files = self._merge_walker.files(repository, merge_tree(repository, base, request))
+                found = repository[request.head].peel(pygit2.Commit)
+            except DAMAGE as error:
+                raise _unmerged(request, error) from error
         revision = replace(self._mirror.revision(found), branch=request.name)
-        return Snapshot(revision=revision, files=files, reader=self._mirror.blobs)
+        return Snapshot(revision=revision, files=files, reader=self._mirror.blobs, trusted=not request.fork)
+
+    def _passed_over(self, repository: pygit2.Repository, commit: str, since: str) -> tuple[Revision, ...]:
+        found = passed_over(repository, commit, since, _PASSED_OVER)
+        return tuple(self._mirror.revision(repository[each].peel(pygit2.Commit)) for each in found)
 
     def _remember(self, snapshot: Snapshot) -> None:
         kept = {**self._snapshots, snapshot.revision.commit: snapshot}
@@ -200,4 +217,13 @@ def _unwritable(url: str, error: Exception) -> TransientError:
         f"repository {url}",
         f"the status cannot be noted: {error}",
         hint="the next fetch makes the mirror anew",
+    )
+
+
+def _unmerged(request: ChangeRequest, error: Exception) -> TransientError:
+    return TransientError(
+        "mirror-unreadable",
+        request.name,
+        f"cannot be merged here: {str(error).strip() or type(error).__name__}",
+        hint="tried again by itself; the mirror may be deleted at any time",
     )
