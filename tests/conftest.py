@@ -18,6 +18,8 @@ from hypothesis import settings as hypothesis_settings
 from clusterops.errors import TerminalError
 from clusterops.sandbox import Held, Mode, Sandbox, Spec, held, tools_for
 from clusterops.toolchain import PASSED_VARIABLES, ToolchainSettings, ensure
+from tests.gitea.build import ensure_gitea
+from tests.gitea.server import GiteaServer, serving
 
 T = TypeVar("T")
 
@@ -136,9 +138,20 @@ def capi_sandbox(capi_held: Held) -> Sandbox:
     return capi_held.sandbox
 
 
+@pytest.fixture(scope="session")
+def gitea(background: Background, toolchain_settings: ToolchainSettings) -> Iterator[GiteaServer]:
+    """A forge with three accounts; tests make repositories of their own on it."""
+    with serving(_built(ensure_gitea(toolchain_settings), background)) as server:
+        yield server
+
+
 def _ensured(names: tuple[str, ...], background: Background, settings: ToolchainSettings) -> dict[str, Path]:
+    return _built(ensure(names, settings, _Told()), background)
+
+
+def _built(work: Coroutine[Any, Any, T], background: Background) -> T:
     try:
-        return background.run(ensure(names, settings, _Told()))
+        return background.run(work)
     except TerminalError as error:
         if error.code != "tool-missing":
             raise

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from clusterops.errors import TerminalError
 from clusterops.model.commit_status import CommitStatus
 from clusterops.model.request import ChangeRequest, Comment
 
@@ -21,6 +22,8 @@ class FakeForge:
     me: str = BOT
     writers: set[str] = field(default_factory=lambda: {BOT, "alice"})
     """Accounts that may write to the repository."""
+    branches: dict[str, str] | None = None
+    """Their heads; None: any branch is there."""
     before: Callable[[str], None] = lambda method: None
     posted: list[tuple[str, CommitStatus]] = field(default_factory=list)
     """Every status that was taken, in order."""
@@ -30,10 +33,13 @@ class FakeForge:
     _merged: dict[str, tuple[ChangeRequest, ...]] = field(default_factory=dict)
     _comments: dict[int, dict[str, Comment]] = field(default_factory=dict)
     _count: int = 0
+    _last: int = 0
+    """Number of a request: none is given twice."""
 
     def open(self, request: ChangeRequest) -> None:
         """A person opens a request, or pushes to its branch."""
         self._open[request.number] = request
+        self._last = max(self._last, request.number)
 
     def close(self, number: int, *, merged_as: str = "") -> None:
         """``merged_as`` is the commit of the branch that has it now."""
@@ -60,7 +66,11 @@ class FakeForge:
 
     async def read_statuses(self, commit: str) -> tuple[CommitStatus, ...]:
         self.before("read_statuses")
-        newest = {status.context: status for at, status in self.posted if at == commit}
+        newest = {
+            status.context: replace(status, at=_BEGAN + timedelta(seconds=second))
+            for second, (at, status) in enumerate(self.posted)
+            if at == commit
+        }
         return tuple(newest[context] for context in sorted(newest))
 
     async def open_requests(self, branch: str) -> tuple[ChangeRequest, ...]:
@@ -78,6 +88,8 @@ class FakeForge:
     async def write_comment(self, number: int, body: str, *, id: str = "") -> Comment:
         self.before("write_comment")
         assert len(body) <= self.comment_limit
+        if id and id not in self._comments.get(number, {}):
+            raise TerminalError("forge-missing", f"request {number}", f"has no comment {id}")
         self.written.append((number, body))
         return self._keep(number, body, self.me, id)
 
@@ -94,10 +106,12 @@ class FakeForge:
         for request in self._open.values():
             if (request.branch, request.base, request.fork) == (branch, base, False):
                 return request
-        self._count += 1
-        number = max(self._open, default=0) + 1
+        if self.branches is not None and branch not in self.branches:
+            raise TerminalError("forge-missing", branch, "is not a branch")
+        head = (self.branches or {}).get(branch, "0" * 40)
+        self._last = number = self._last + 1
         request = ChangeRequest(
-            number=number, head="0" * 40, ref=f"refs/pull/{number}/head", base=base, branch=branch, title=title
+            number=number, head=head, ref=f"refs/pull/{number}/head", base=base, branch=branch, title=title
         )
         self._open[number] = replace(request, author=self.me)
         return self._open[number]
