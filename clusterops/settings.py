@@ -95,6 +95,12 @@ class RenderSettings:
     """Renders at once: as many as there are cores."""
     timeout_s: float = 60.0
     output_bytes: int = 64 * 1024 * 1024
+    age_key: SecretText = field(default_factory=lambda: SecretText(""))
+    """Age identities that open SOPS files, one a line; those of ``age_key_file`` and ``age_key_secret`` count too."""
+    age_key_file: Path | None = None
+    """Read anew when it changes, so it may rotate."""
+    age_key_secret: str = ""
+    """``NAME/KEY`` of a Secret in the daemon's namespace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

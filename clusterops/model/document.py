@@ -93,6 +93,12 @@ def load_document(text: bytes | str, path: str) -> Document:
     return documents[0] if documents else Document(path=path, value={}, marks={}, key_marks={})
 
 
+def compose_document(text: bytes | str, path: str) -> yaml.MappingNode:
+    """The nodes of a text that ``load_document`` reads as a mapping: how each scalar is written."""
+    nodes = [node for node in _compose_all(_text_of(text, path), path) if not _is_empty(node)]
+    return nodes[0] if nodes and isinstance(nodes[0], yaml.MappingNode) else yaml.MappingNode("", [])
+
+
 def load_values(text: bytes | str, path: str) -> list[Any]:
     """The plain values of all documents, empty ones left out; fast, without places. A repeated key: the last wins.
 
@@ -162,7 +168,8 @@ def _fraction(plain: str, text: str = "") -> Any:
     return int(value) if value.is_integer() and abs(value) < _LONGEST_WHOLE else value
 
 
-_PLAIN_TAG: Final = "clusterops,plain"
+PLAIN_TAG: Final = "clusterops,plain"
+"""Of an unquoted scalar in ``compose_document``, which other readers may resolve otherwise."""
 _TEXT_TAG: Final = "clusterops,text"
 _RESOLVED_TAGS: Final = frozenset(f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null"))
 _BINARY_TAG: Final = "tag:yaml.org,2002:binary"
@@ -173,7 +180,7 @@ class _Composer(yaml.CSafeLoader):
     """The C parser, with one tag for scalars that resolve_scalar decides and one for all others."""
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
-        return _PLAIN_TAG if kind is yaml.ScalarNode and implicit[0] else _TEXT_TAG
+        return PLAIN_TAG if kind is yaml.ScalarNode and implicit[0] else _TEXT_TAG
 
     def descend_resolver(self, current_node: Any, current_index: Any) -> None:
         pass
@@ -183,7 +190,7 @@ class _Composer(yaml.CSafeLoader):
 
 
 def _scalar(node: yaml.Node) -> Any:
-    if node.tag == _PLAIN_TAG:
+    if node.tag == PLAIN_TAG:
         return resolve_scalar(node.value)
     if node.tag in _RESOLVED_TAGS:
         return resolve_scalar(str(node.value))
@@ -226,7 +233,7 @@ class _Plain:
         mapping: dict[str, Any] = {}
         merged: list[yaml.MappingNode] = []
         for key_node, value_node in node.value:
-            if key_node.value == _MERGE_KEY and key_node.tag == _PLAIN_TAG:
+            if key_node.value == _MERGE_KEY and key_node.tag == PLAIN_TAG:
                 merged.extend(_merge_sources(value_node))
             else:
                 mapping[_key_text(self.convert(key_node))] = self.convert(value_node)
@@ -262,7 +269,7 @@ class _Marked:
         mapping: dict[str, Any] = {}
         merged: list[yaml.MappingNode] = []
         for key_node, value_node in node.value:
-            if key_node.value == _MERGE_KEY and key_node.tag == _PLAIN_TAG:
+            if key_node.value == _MERGE_KEY and key_node.tag == PLAIN_TAG:
                 merged.extend(_merge_sources(value_node))
                 continue
             key = _key_text(_Plain(self._path).convert(key_node))
@@ -378,4 +385,4 @@ def _syntax_error(error: yaml.YAMLError, path: str) -> TerminalError:
 
 
 def _is_empty(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.tag == _PLAIN_TAG and node.value in _NULLS
+    return isinstance(node, yaml.ScalarNode) and node.tag == PLAIN_TAG and node.value in _NULLS
