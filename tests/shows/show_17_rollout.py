@@ -185,6 +185,12 @@ class Run:
             return calm and len(self._course(since).settled) == len(self.sites)
 
         until(f"all clusters to have image {image}", probe, within_s=WITHIN_S, every_s=2)
+        # What comes to rest before it is recorded so counts as disturbed, and goes with the canaries of the next commit.
+        until("all clusters to be recorded as settled", self._all_settled, within_s=WITHIN_S, every_s=1)
+
+    def _all_settled(self) -> bool:
+        self.daemon.must_run()
+        return {(one.get("status") or {}).get("phase") for one in self.stage.api.items(TARGETS)} == {"Settled"}
 
     def killed_at_every_decision(self) -> None:
         """Each time that a cluster is recorded as begun, by whoever leads then."""
