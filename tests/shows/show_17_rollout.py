@@ -185,7 +185,7 @@ class Run:
             return calm and len(self._course(since).settled) == len(self.sites)
 
         until(f"all clusters to have image {image}", probe, within_s=WITHIN_S, every_s=2)
-        # What comes to rest before it is recorded so counts as disturbed, and goes with the canaries of the next commit.
+        # What is at rest and not recorded so counts as disturbed, and goes with the canaries of the next commit.
         until("all clusters to be recorded as settled", self._all_settled, within_s=WITHIN_S, every_s=1)
 
     def _all_settled(self) -> bool:
