@@ -33,8 +33,8 @@ class Answer:
 class HttpTransport:
     """Owns one connection pool. Redirects are not followed: a credential never travels to another host.
 
-    ``max_in_flight`` bounds ``send`` only, since a stream lasts. Both methods raise TransientError
-    ``http-unreachable`` when no whole answer came, whatever the reason (refused, cut, timed out, TLS).
+    ``max_in_flight`` and ``max_bytes`` (of an answer, 0: any) bound ``send`` only, since a stream lasts. Both methods
+    raise TransientError ``http-unreachable`` when no whole answer came, whatever the reason (refused, cut, timed out, TLS).
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class HttpTransport:
         connect_timeout_s: float = 10.0,
         proxy: str = "",
         tls_server_name: str = "",
+        max_bytes: int = 0,
     ) -> None:
         self._tls = tls
         self._network = network
@@ -58,6 +59,7 @@ class HttpTransport:
         self._pace = Pace(max_per_second, clock)
         self._timeout_s = timeout_s
         self._connect_timeout_s = connect_timeout_s
+        self._max_bytes = max_bytes
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -103,9 +105,20 @@ class HttpTransport:
     ) -> Answer:
         try:
             async with self._request(method, url, headers, body, timeout) as reply:
-                return Answer(status=reply.status, headers=_lower(reply.headers), body=await reply.read())
+                return Answer(status=reply.status, headers=_lower(reply.headers), body=await self._whole(reply))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _unreachable(url, error) from error
+
+    async def _whole(self, reply: aiohttp.ClientResponse) -> bytes:
+        """Raises OSError for an answer that is too long, without reading the rest of it."""
+        if not self._max_bytes:
+            return await reply.read()
+        body = bytearray()
+        async for piece in reply.content.iter_any():
+            body += piece
+            if len(body) > self._max_bytes:
+                raise OSError(f"the answer is longer than {self._max_bytes} bytes")
+        return bytes(body)
 
     @asynccontextmanager
     async def stream(

@@ -191,3 +191,33 @@ def test_a_bad_ca_file_is_named(tmp_path: Path) -> None:
         with pytest.raises(TerminalError, match=str(path)) as caught:
             client_tls(ca_file=path)
         assert caught.value.code == "tls-file"
+
+
+@pytest.mark.parametrize("length", ["content-length: 50000000", "x-no-length: 1"])
+async def test_an_answer_that_is_too_long_is_not_read_to_its_end(length: str) -> None:
+    sent = 0
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(f"HTTP/1.1 200 OK\r\nconnection: close\r\n{length}\r\n\r\n".encode())
+        try:
+            while sent < 50_000_000:
+                writer.write(b"x" * 100_000)
+                await writer.drain()
+                sent += 100_000
+        except ConnectionError:
+            pass
+
+    async with served(flood) as url, transport(max_bytes=1_000_000) as client:
+        with pytest.raises(TransientError, match="longer than 1000000 bytes") as caught:
+            await client.send("GET", url)
+    assert caught.value.code == "http-unreachable"
+    assert sent < 40_000_000
+
+
+async def test_an_answer_of_the_greatest_length_is_whole() -> None:
+    async def just_so(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer("200 OK", b"x" * 1000))
+
+    async with served(just_so) as url, transport(max_bytes=1000) as client:
+        assert (await client.send("GET", url)).body == b"x" * 1000
