@@ -21,7 +21,7 @@ from clusterops.controller.records import Records
 from clusterops.controller.verdicts import Verdicts
 from clusterops.controller.wishes import Wishes
 from clusterops.controller.work import Doors
-from clusterops.forge import open_forge
+from clusterops.forge import Tokens, WebhookSecrets, open_forge
 from clusterops.kube import CachedCluster, KubeCluster
 from clusterops.model.drift import DriftReport
 from clusterops.model.fleet import Fleet, Target
@@ -32,7 +32,7 @@ from clusterops.settings import RenderSettings, Settings
 from clusterops.source.fleet.reader import FleetReader
 from clusterops.source.git.repository import GitRepository
 from clusterops.telemetry import Logger, Metrics, build_logger
-from clusterops.web import serve
+from clusterops.web import Deliveries, Webhooks, serve
 
 HEALTH_TICK_S = 0.5
 """Targets that wait for health look at the cluster together, this often at most."""
@@ -111,8 +111,11 @@ async def run_daemon(settings: Settings, logger: Logger, stop: asyncio.Event) ->
             drift=settings.drift,
             cache=cluster,
         )
+        tokens = Tokens(settings=settings.forge, clock=clock, cluster=cluster, namespace=settings.daemon.namespace)
         daemon.forges = Forges(
-            open=lambda file: open_forge(file, settings.forge, settings.network, clock=clock, logger=logger),
+            open=lambda file: open_forge(
+                file, settings.forge, settings.network, clock=clock, logger=logger, tokens=tokens
+            ),
             board=board,
             previewer=Previewer(
                 repository=repository, reader=FleetReader(), doors=doors, management=settings.daemon.management
@@ -120,8 +123,17 @@ async def run_daemon(settings: Settings, logger: Logger, stop: asyncio.Event) ->
             base=lambda: daemon.base,
             branch=settings.repository.branch,
             poll_s=settings.forge.poll_s,
+            look_now=daemon.look_now,
         )
-        async with serve(daemon, metrics.registry, settings.daemon.listen_host, settings.daemon.listen_port) as port:
+        listen = settings.daemon.listen_host, settings.daemon.listen_port
+        webhooks = Webhooks(
+            listener=daemon.forges,
+            secrets=WebhookSecrets(settings=settings.forge, clock=clock, logger=logger).valid,
+            deliveries=Deliveries(pass_on=daemon.forges.called, clock=clock),
+            clock=clock,
+            metrics=metrics,
+        )
+        async with serve(daemon, metrics.registry, *listen, intake=webhooks) as port:
             logger.info("started", repository=repository.url, port=port, identity=settings.daemon.identity)
             await daemon.run(stop)
 

@@ -101,6 +101,12 @@ class Metrics:
             registry=self.registry,
             buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
         )
+        self.webhook_deliveries = Counter(
+            "clusterops_webhook_deliveries_total",
+            "Webhook deliveries by forge and what became of them",
+            ["kind", "result"],
+            registry=self.registry,
+        )
         self.watch_restarts = Counter(
             "clusterops_watch_restarts_total",
             "Watches of the live cache that ended, by kind and why",

@@ -152,6 +152,10 @@ class Daemon:
         """Fetches, and takes the head of the branch if it is new. What fails is tried again with backoff."""
         await self._following.look()
 
+    def look_now(self) -> None:
+        """Somebody said that the branch moved."""
+        self._following.look_now()
+
     async def _fetch(self) -> None:
         revision = await self.repository.fetch()
         if self.head is not None and revision.commit == self.head.commit:

@@ -40,17 +40,20 @@ class Following:
     async def look(self) -> None:
         """What fails is tried again with backoff."""
         async with self._looking:
-            try:
-                await self.take()
-            except ClusterOpsError as error:
-                self._note(Problem.of(error))
-            except Exception as error:
-                self._note(unforeseen(error, self.repository.url, self.logger))
-            else:
-                self.problem, self._failures = None, 0
+            await self._look()
+
+    async def _look(self) -> None:
+        try:
+            await self.take()
+        except ClusterOpsError as error:
+            self._note(Problem.of(error))
+        except Exception as error:
+            self._note(unforeseen(error, self.repository.url, self.logger))
+        else:
+            self.problem, self._failures = None, 0
 
     def look_now(self) -> None:
-        """Somebody removed what stood in the way."""
+        """Somebody removed what stood in the way, or knows of something new. Said often, it is one look."""
         self._failures = 0
         self._look_again(0)
 
@@ -66,8 +69,9 @@ class Following:
 
         async def again() -> None:
             await self.clock.sleep(delay_s)
-            self._again = None
-            await self.look()
+            async with self._looking:
+                self._again = None
+                await self._look()
 
         assert self._group is not None
         if self._again is not None:

@@ -29,6 +29,10 @@ class Forges:
     base: Callable[[], Base | None]
     branch: str
     poll_s: float
+    look_now: Callable[[], None] = lambda: None
+    """At the branch."""
+    taken: bool = False
+    """Whether a fleet was read, so that ``file`` is known."""
     file: ForgeFile | None = None
     previews: Previews | None = None
     _serving: asyncio.Task[None] | None = None
@@ -36,7 +40,10 @@ class Forges:
 
     async def take(self, fleet: Fleet, group: asyncio.TaskGroup) -> None:
         """Before anything is told of the commit. A fleet that cannot be read names no other forge."""
-        if fleet.problems or fleet.file.forge == self.file:
+        if fleet.problems:
+            return
+        self.taken = True
+        if fleet.file.forge == self.file:
             return
         await self._close()
         self.file = fleet.file.forge
@@ -56,6 +63,8 @@ class Forges:
 
     def called(self, delivery: Delivery) -> None:
         """A webhook that was verified."""
+        if delivery.kind is Called.PUSH and delivery.branch == self.branch:
+            self.look_now()
         if self.previews is not None and delivery.kind is not Called.OTHER:
             self.previews.look_now()
 

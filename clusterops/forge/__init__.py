@@ -8,5 +8,8 @@
 
 from clusterops.forge.client import ForgeClient
 from clusterops.forge.kinds import open_forge
+from clusterops.forge.tokens import Tokens, WebhookSecrets
+from clusterops.forge.webhooks import read_delivery
+from clusterops.forge.webhooks_signatures import is_signed
 
-__all__ = ["ForgeClient", "open_forge"]
+__all__ = ["ForgeClient", "Tokens", "WebhookSecrets", "is_signed", "open_forge", "read_delivery"]
