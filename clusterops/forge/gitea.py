@@ -1,19 +1,22 @@
-"""Gitea 1.22 and later, and Forgejo, which keeps its API. **Source:** its swagger, templates/swagger/v1_json.tmpl."""
+"""Gitea 1.22 and later, and Forgejo, which keeps its API. **Source:** templates/swagger/v1_json.tmpl of 1.26.4."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
+from clusterops.forge.limits import cut_body, fold_context, fold_line
 from clusterops.forge.pages import next_link
 from clusterops.forge.wire import Call, Reply
-from clusterops.model.commit_status import CommitStatus, State
+from clusterops.model.commit_status import TEXT_LIMIT, CommitStatus, State
 from clusterops.model.request import ChangeRequest, Comment
 
 _PAGE: Final = {"limit": "50"}
+_STATUSES: Final = 30
+"""A page of statuses: few enough for a forge whose pages are cut shorter than usual."""
 _STATES: Final = {
     "pending": State.PENDING,
     "success": State.SUCCESS,
@@ -31,7 +34,7 @@ class Gitea:
     url: str
     repository: str
     comment_limit: int = 65_000
-    """It has no limit of its own but a 16-bit text column with some databases."""
+    """It has no limit of its own; this one is the others'."""
 
     @property
     def root(self) -> str:
@@ -45,7 +48,15 @@ class Gitea:
         return {"Authorization": f"token {token}"} if token else {}
 
     def next_page(self, call: Call, reply: Reply) -> Call | None:
-        return next_link(call, reply)
+        """A commit's newest statuses are counted wrong for their links, so the page's length decides there."""
+        if not call.path.endswith("/status"):
+            return next_link(call, reply)
+        if len(reply.json().get("statuses") or ()) < _STATUSES:
+            return None
+        return replace(call, query={**call.query, "page": str(int(call.query["page"]) + 1)})
+
+    def stands(self, call: Call, reply: Reply) -> bool:
+        return False
 
     def whoami(self) -> Call:
         return Call(method="GET", path="/user")
@@ -63,15 +74,20 @@ class Gitea:
         return Call(method="GET", path=f"{self._repo}/commits/{commit}/pull")
 
     def statuses(self, commit: str) -> Call:
-        return Call(
-            method="GET", path=f"{self._repo}/commits/{commit}/statuses", query={"sort": "recentupdate", **_PAGE}
-        )
+        """The list of all has no order that holds within one second, so the newest of each context is asked for."""
+        query = {"page": "1", "limit": str(_STATUSES)}
+        return Call(method="GET", path=f"{self._repo}/commits/{commit}/status", query=query)
 
     def read_statuses(self, body: Any) -> list[CommitStatus]:
-        return [_status(each) for each in body if each["status"] in _STATES]
+        return [_status(each) for each in body.get("statuses") or () if each["status"] in _STATES]
 
     def post_status(self, commit: str, status: CommitStatus) -> Call:
-        body = {"context": status.context, "state": str(status.state), "description": status.text}
+        body = {
+            "context": fold_context(status.context),
+            "state": str(status.state),
+            "description": fold_line(status.text, TEXT_LIMIT),
+            "target_url": f"{self.url.rstrip('/')}/{quote(self.repository)}/commit/{commit}",
+        }
         return Call(method="POST", path=f"{self._repo}/statuses/{commit}", body=body)
 
     def comments(self, number: int) -> Call:
@@ -81,23 +97,30 @@ class Gitea:
         return [_comment(each, me) for each in (body if isinstance(body, list) else [body])]
 
     def post_comment(self, number: int, body: str) -> Call:
-        path = f"{self._repo}/issues/{number}/comments"
-        return Call(method="POST", path=path, body={"body": body}, repeatable=False)
+        form = {"body": cut_body(body, self.comment_limit)}
+        return Call(method="POST", path=f"{self._repo}/issues/{number}/comments", body=form, repeatable=False)
 
     def edit_comment(self, number: int, id: str, body: str) -> Call:
-        return Call(method="PATCH", path=f"{self._repo}/issues/comments/{id}", body={"body": body})
+        form = {"body": cut_body(body, self.comment_limit)}
+        return Call(method="PATCH", path=f"{self._repo}/issues/comments/{id}", body=form)
 
     def delete_comment(self, number: int, id: str) -> Call:
         return Call(method="DELETE", path=f"{self._repo}/issues/comments/{id}")
 
     def permission(self, account: str) -> Call:
+        """Answered to an admin of the repository only."""
         return Call(method="GET", path=f"{self._repo}/collaborators/{quote(account, safe='')}/permission")
 
-    def read_permission(self, body: Any) -> bool:
+    def read_permission(self, body: Any, account: str) -> bool:
         return body["permission"] in {"write", "admin", "owner"}
 
     def open_request(self, *, branch: str, base: str, title: str, body: str) -> Call:
-        form = {"head": branch, "base": base, "title": title, "body": body}
+        form = {
+            "head": branch,
+            "base": base,
+            "title": fold_line(title, 255),
+            "body": cut_body(body, self.comment_limit),
+        }
         return Call(method="POST", path=f"{self._repo}/pulls", body=form, repeatable=False)
 
 
@@ -111,9 +134,14 @@ def _request(body: Mapping[str, Any]) -> ChangeRequest:
         branch=str(head["ref"]),
         title=str(body.get("title") or ""),
         author=str((body.get("user") or {}).get("login") or ""),
-        fork=head.get("repo_id") != base.get("repo_id"),
+        fork=_is_foreign(head, base),
         url=str(body.get("html_url") or ""),
     )
+
+
+def _is_foreign(head: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
+    """A head without a branch was pushed for review (AGit), which needs no right to write here."""
+    return head["repo_id"] != base["repo_id"] or str(head["ref"]).startswith("refs/")
 
 
 def _status(body: Mapping[str, Any]) -> CommitStatus:
@@ -128,4 +156,6 @@ def _status(body: Mapping[str, Any]) -> CommitStatus:
 def _comment(body: Mapping[str, Any], me: str) -> Comment:
     author = str((body.get("user") or {}).get("login") or "")
     at = datetime.fromisoformat(body["created_at"])
-    return Comment(id=str(body["id"]), body=str(body["body"]), author=author, mine=bool(me) and author == me, at=at)
+    return Comment(
+        id=str(body["id"]), body=str(body.get("body") or ""), author=author, mine=bool(me) and author == me, at=at
+    )

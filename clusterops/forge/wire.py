@@ -21,6 +21,8 @@ class Call:
     body: Any = None
     repeatable: bool = True
     """Whether it may be sent again when no answer came: setting a thing may, adding one may not."""
+    races: bool = False
+    """Whether a 409 is a race at the forge that passes by itself; else it is a refusal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,9 @@ class Wire(Protocol):
 
     def next_page(self, call: Call, reply: Reply) -> Call | None: ...
 
+    def stands(self, call: Call, reply: Reply) -> bool:
+        """Whether a refusal says only that what the call sets is set already."""
+
     def whoami(self) -> Call: ...
 
     def read_whoami(self, body: Any) -> str:
@@ -62,10 +67,11 @@ class Wire(Protocol):
 
     def requests_of(self, commit: str) -> Call: ...
 
-    def statuses(self, commit: str) -> Call: ...
+    def statuses(self, commit: str) -> Call:
+        """The newest of each context where the forge can tell; else all, newest first."""
 
     def read_statuses(self, body: Any) -> list[CommitStatus]:
-        """In the forge's own order, which is newest first everywhere."""
+        """Of two with one context the newer is first. A state that is not one of ours is left out."""
 
     def post_status(self, commit: str, status: CommitStatus) -> Call: ...
 
@@ -81,7 +87,7 @@ class Wire(Protocol):
 
     def permission(self, account: str) -> Call: ...
 
-    def read_permission(self, body: Any) -> bool:
-        """Whether it may write."""
+    def read_permission(self, body: Any, account: str) -> bool:
+        """Whether that account may write."""
 
     def open_request(self, *, branch: str, base: str, title: str, body: str) -> Call: ...

@@ -34,7 +34,8 @@ class HttpTransport:
     """Owns one connection pool. Redirects are not followed: a credential never travels to another host.
 
     ``max_in_flight`` and ``max_bytes`` (of an answer, 0: any) bound ``send`` only, since a stream lasts. Both methods
-    raise TransientError ``http-unreachable`` when no whole answer came, whatever the reason (refused, cut, timed out, TLS).
+    raise TransientError ``http-unreachable`` when no whole answer came, whatever the reason (refused, cut, timed out,
+    TLS).
     """
 
     def __init__(
