@@ -100,7 +100,8 @@ def validate(
         chosen = choose_targets(local.fleet.targets, targets) if not local.fleet.problems else ()
         with busy(f"rendering {len(chosen)} targets"):
             broken = run(_render_problems(local, chosen))
-    problems = _in_order([*local.fleet.problems, *(problem for found in broken.values() for problem in found)])
+    of_fleet = (*local.fleet.problems, *local.fleet.unclaimed)
+    problems = _in_order([*of_fleet, *(problem for found in broken.values() for problem in found)])
     seconds = time.monotonic() - started
     if output is Output.JSON:
         say_json(

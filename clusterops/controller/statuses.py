@@ -66,7 +66,7 @@ def _policy_status(commit: Commit, contexts: Contexts, at: datetime) -> tuple[Co
     if commit.fleet.problems:
         return ()
     drafts = [draft for _, draft in sorted(commit.drafts.items())]
-    return (policy_status(drafts, weights=commit.weights, contexts=contexts, at=at),)
+    return (policy_status(drafts, weights=commit.weights, unclaimed=commit.fleet.unclaimed, contexts=contexts, at=at),)
 
 
 def _summary(drafts: Sequence[Outcome]) -> str:

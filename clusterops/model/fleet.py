@@ -128,6 +128,8 @@ class FleetFile:
     ignore: tuple[IgnoreRule, ...] = ()
     windows: tuple[Window, ...] = ()
     forge: ForgeFile | None = None
+    management_clusters: tuple[str, ...] = ("default",)
+    """Those that have a daemon: a region that names another one is nobody's."""
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -214,6 +216,8 @@ class Fleet:
     """Second keys, ordered by path."""
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    unclaimed: tuple[Problem, ...] = ()
+    """Regions that name a management cluster which fleet.yaml does not."""
 
     def keys_for(self, target: str) -> tuple[DeletionKey, ...]:
         return tuple(key for key in self.deletions if key.target == target)

@@ -68,11 +68,13 @@ def policy_status(
     outcomes: Sequence[Outcome],
     *,
     weights: Sequence[Weight] = (),
+    unclaimed: Sequence[Problem] = (),
     contexts: Contexts = DEFAULT_CONTEXTS,
     at: datetime | None = None,
 ) -> CommitStatus:
-    """Second keys and budgets, of the targets that the commit touches."""
+    """Second keys and budgets, of the targets that the commit touches; ``unclaimed`` are regions that are nobody's."""
     found = [(outcome.target, problem) for outcome in outcomes for problem in _policy_problems(outcome)]
+    found += [("", problem) for problem in unclaimed]
     beyond = [("", weight.problem) for weight in weights if weight.over]
     worst = worst_of([*beyond, *(pair for pair in found if pair[1] not in {problem for _, problem in beyond})])
     if worst is None and any(outcome.plan is None for outcome in outcomes):

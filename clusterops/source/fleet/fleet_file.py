@@ -134,6 +134,7 @@ def _build(value: Mapping[str, Any], *, entries: Entries, rollout_at: str) -> Fl
         ignore=tuple(_rule(place, entry) for place, entry in entries.get("ignore", ())),
         windows=tuple(_window(place, entry) for place, entry in entries.get("windows", ())),
         forge=_forge(value.get("forge") or {}),
+        management_clusters=tuple(value.get("management") or FleetFile(name="").management_clusters),
         raw=value,
     )
 

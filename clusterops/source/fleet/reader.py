@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from clusterops.errors import TerminalError
 from clusterops.model.fleet import Fleet, FleetFile, Region
@@ -15,7 +15,7 @@ from clusterops.source.fleet.fleet_file import ParsedFleetFile, missing_fleet_fi
 from clusterops.source.fleet.layout import FLEET_FILE, REGION_SHARED, SHARED, Files, Layout, read_layout
 from clusterops.source.fleet.memory import Memory, Reading
 from clusterops.source.fleet.recipe import VALUES
-from clusterops.source.fleet.region import Ground, cloud_problem, parse_region, region_path
+from clusterops.source.fleet.region import Ground, cloud_problem, parse_region, region_path, unclaimed
 from clusterops.source.fleet.target import Built, Parts, build_target, clashes
 
 
@@ -73,7 +73,15 @@ class _Pass:
                 *self._unusable(self._layout.blocked, "fleet"),
             ),
             warnings=(*_warnings(self._layout, grounds), *unspent(keys, targets)),
+            unclaimed=tuple(self._unclaimed(ground.region for ground in grounds.values())),
         )
+
+    def _unclaimed(self, regions: Iterable[Region]) -> Iterator[Problem]:
+        claimed = self._parsed.file.management_clusters
+        for region in regions:
+            if region.management not in claimed:
+                problem = unclaimed(region, self._reading.text(region_path(region.name)), claimed)
+                yield from () if problem is None else (problem,)
 
     def _read_fleet_file(self) -> ParsedFleetFile:
         entry = self._reading.files.get(FLEET_FILE)

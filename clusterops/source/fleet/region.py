@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from clusterops.errors import TerminalError
 from clusterops.model.document import Document, load_document
 from clusterops.model.fleet import Region
-from clusterops.model.problem import Problem
+from clusterops.model.problem import Problem, Retry
 from clusterops.source.fleet.content import Layer
 from clusterops.source.fleet.layout import KUSTOMIZATIONS, SHARED, Files
 from clusterops.source.fleet.schema import Finding, pointer_text, without
@@ -66,6 +66,25 @@ def cloud_problem(region: Region, document: Document, clouds: Mapping[str, objec
     known = f"did you mean `{close[0]}`?" if close else f"known there: {', '.join(sorted(clouds)) or 'none'}"
     message = f'"{region.cloud}" is not among the `clouds` of fleet.yaml'
     return Finding(code="cloud-unknown", pointer=("cloud",), message=message, hint=known).problem(document)
+
+
+def unclaimed(region: Region, text: bytes | None, claimed: Collection[str]) -> Problem | None:
+    """For a region that no daemon will ever plan or apply. ``text`` is region.yaml's."""
+    if region.management in claimed or text is None:
+        return None
+    try:
+        place = load_document(text, region_path(region.name)).key_mark(("management",))
+    except TerminalError:
+        return None
+    return Problem(
+        code="region-unclaimed",
+        subject=f"region {region.name}",
+        message=f"belongs to management cluster {region.management}, which fleet.yaml does not name",
+        hint=f"correct it, or add it to fleet.yaml: `management: [{', '.join((*claimed, region.management))}]`",
+        path=region_path(region.name),
+        line=place.line,
+        retry=Retry.HUMAN,
+    )
 
 
 def name_problems(name: str, path: str, *, what: str) -> tuple[Problem, ...]:

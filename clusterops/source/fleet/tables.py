@@ -259,6 +259,9 @@ FLEET_FILE: Final = Table(
         "drift": Key(shape=_FLEETS_DRIFT),
         "windows": Key(shape=ListOf(_WINDOW), default="[]"),
         "ignore": Key(shape=ListOf(_IGNORE), default="[]"),
+        "management": Key(
+            shape=ListOf(DNS_LABEL), default="[default]", about="management clusters that regions may name"
+        ),
         "providers": Key(shape=MapOf(VERSION), default="what is installed"),
         "render": Key(shape=_RENDER),
         "sources": Key(shape=MapOf(_SOURCE), default="{}", about="other repositories, read-only", later=True),
