@@ -137,6 +137,8 @@ class Daemon:
     starts: int = 0
     after_kill: Callable[[], None] = lambda: None
     module: str = "clusterops"
+    arguments: tuple[str, ...] = ()
+    """Further ones of `clusterops run`."""
 
     @property
     def log(self) -> Path:
@@ -157,7 +159,7 @@ class Daemon:
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module, "run", "--listen", "127.0.0.1:0", "--log-json"],
+                [sys.executable, "-m", self.module, "run", "--listen", "127.0.0.1:0", "--log-json", *self.arguments],
                 env=environment,
                 cwd=ROOT,
                 stdout=log,
