@@ -111,6 +111,8 @@ class Weight:
     targets: tuple[str, ...]
     exception: str = ""
     """The reason of the exception that makes the limit, "" for the budget itself."""
+    total: int = field(default=0, compare=False)
+    """How many there are; 0 where nobody counted."""
     expired: str = ""
     """An exception that would have helped, and no longer counts."""
 

@@ -7,11 +7,12 @@ Read first: build.py, prepare.py, fields.py, prune.py.
 """
 
 from clusterops.plan.build import bereft, build_plan, may_differ, neighbourhood, replaced
+from clusterops.plan.comment.single import plan_to_markdown
 from clusterops.plan.fields import diff
 from clusterops.plan.healing import healed_with_machines, price_of
 from clusterops.plan.pace import PlannedPace, fleet_summary, pace_text, pace_to_json, planned_pace, steps_words
 from clusterops.plan.prepare import Prepared, also_read, prepare, versions_to_read
-from clusterops.plan.text import plan_to_json, plan_to_markdown, plan_to_text, summarise
+from clusterops.plan.text import plan_to_json, plan_to_text, summarise
 
 __all__ = [
     "PlannedPace",

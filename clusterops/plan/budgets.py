@@ -94,6 +94,7 @@ def _weight(
         limit=limit,
         targets=tuple(sorted(name for name, one in by_target.items() if one.of(budget))),
         exception=allowed[limit],
+        total=total,
         expired=f"; the exception {late[0].reason} expired on {late[0].expires}" if late else "",
     )
 

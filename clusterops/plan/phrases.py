@@ -62,31 +62,33 @@ def _adoptions(changes: Iterable[Change]) -> Iterator[str]:
     if adopted:
         fields = sum(len(change.fields) for change in adopted)
         replaced = sum(change.impact.replaced for change in adopted if change.impact)
-        counts = f"changes {_counted(fields, 'field')}, replaces {_counted(replaced, 'machine')}"
-        yield f"adopts {_counted(len(adopted), 'object')}, {counts}"
+        counts = f"changes {counted(fields, 'field')}, replaces {counted(replaced, 'machine')}"
+        yield f"adopts {counted(len(adopted), 'object')}, {counts}"
 
 
 def _heals(changes: Iterable[Change]) -> Iterator[str]:
     healed = sum(len(change.heals) for change in changes if change.writes)
     if healed:
-        yield f"heals {_counted(healed, 'field')} changed outside git"
+        yield f"heals {counted(healed, 'field')} changed outside git"
 
 
-def _counted(count: int, word: str) -> str:
+def counted(count: int, word: str) -> str:
+    """``3 machines``"""
     return f"{count} {word}{'s' * (count != 1)}"
 
 
 def _replacements(changes: Iterable[Change], pools: Iterable[PoolImpact]) -> Iterator[str]:
     words = replaced_words(pools)
-    upgrades = list(dict.fromkeys(_upgrades(changes)))
-    if upgrades:
-        yield from upgrades[:-1]
-        yield f"{upgrades[-1]}, {words}" if words else upgrades[-1]
+    raised = list(dict.fromkeys(upgrades(changes)))
+    if raised:
+        yield from raised[:-1]
+        yield f"{raised[-1]}, {words}" if words else raised[-1]
     elif words:
         yield words
 
 
-def _upgrades(changes: Iterable[Change]) -> Iterator[str]:
+def upgrades(changes: Iterable[Change]) -> Iterator[str]:
+    """``upgrade v1.33.4 -> v1.34.1``, the control plane's first; pools repeat it."""
     pointers = {"/spec/version", "/spec/template/spec/version", "/spec/topology/version"}
     for change in sorted(changes, key=lambda change: not is_control_plane(change.key)):
         for field in change.fields:
@@ -108,9 +110,9 @@ def _new_and_gone(changes: Iterable[Change]) -> Iterator[str]:
     for change in changes:
         for pool in change.impact.pools if change.impact and change.writes and not _is_gone_cluster(change) else ():
             if pool.kind is ImpactClass.DELETE:
-                yield f"deletes {pool.pool} with {_counted(pool.removed, 'machine')}"
+                yield f"deletes {pool.pool} with {counted(pool.removed, 'machine')}"
             elif change.action is not Action.CREATE and pool.added and pool.added == pool.then:
-                yield f"adds {pool.pool} with {_counted(pool.added, 'machine')}"
+                yield f"adds {pool.pool} with {counted(pool.added, 'machine')}"
 
 
 def _is_gone_cluster(change: Change) -> bool:
@@ -126,12 +128,12 @@ def _others(changes: Iterable[Change], *, machines: bool) -> Iterator[str]:
     counts: dict[Action, int] = {}
     for change in changes:
         counts[change.action] = counts.get(change.action, 0) + 1
-    for action, word in _WORDS.items():
+    for action, word in OTHERS.items():
         if counts.get(action) and not (machines and action in WRITES):
             yield f"{counts[action]} {word}"
 
 
-_WORDS: Mapping[Action, str] = {
+OTHERS: Mapping[Action, str] = {
     Action.CREATE: "to create",
     Action.UPDATE: "to update",
     Action.ROTATE: "to rotate",

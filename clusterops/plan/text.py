@@ -1,4 +1,4 @@
-"""A plan as text, JSON and Markdown: what happens first, objects second, fields last; always in the plan's order."""
+"""A plan as text and JSON: what happens first, objects second, fields last; always in the plan's order."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
-from clusterops.model.impact import Impact, ImpactClass, PoolImpact
+from clusterops.model.impact import Impact, ImpactClass
 from clusterops.model.plan import MISSING, Action, Change, FieldChange, Left, Plan, Reclaimed, Taken
 from clusterops.plan.machines import (
     cause_words,
     impact_to_json,
-    machine_words,
-    order_words,
     short_words,
     totals,
     whole,
@@ -31,7 +29,6 @@ _SIGNS: Final = {
     Action.UNCHANGED: " ",
     Action.LEAVE: "≠",
 }
-_CLUSTERS_SHOWN: Final = 20
 _POOLS_SHOWN: Final = 12
 _QUIET: Final = frozenset({ImpactClass.NONE, ImpactClass.IN_PLACE})
 _VALUE_LIMIT: Final = 200
@@ -72,45 +69,6 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def plan_to_markdown(plan: Plan) -> str:
-    """For a comment: a row on what happens, refusals, then details folded; ends with a newline."""
-    lines = [*_table(plan), ""]
-    for problem in plan.refusals:
-        lines.append(f"❌ `{problem.text}`" + (f"  \n{problem.hint}" if problem.hint else ""))
-    lines.extend(f"⚠️ {warning.text}" for warning in plan.warnings)
-    if plan.refusals or plan.warnings:
-        lines.append("")
-    changed = [change for change in plan.changes if change.action is not Action.UNCHANGED or change.left]
-    if changed:
-        lines.extend(_folded(plan, changed))
-    lines.append(f"<sub>plan {plan.id[:7]} · {len(plan.changes)} objects compared</sub>")
-    return "\n".join(lines) + "\n"
-
-
-def _table(plan: Plan) -> Iterator[str]:
-    """A row for the target, and where it reaches several clusters one for each of these."""
-    happens, impact = "; ".join(phrases(plan)) or "nothing", whole(plan)
-    yield "| cluster | what happens | machines | order |"
-    yield "|---|---|---|---|"
-    yield _cells(f"**{plan.target}**", happens, machine_words(impact.pools), order_words(impact))
-    by_cluster: dict[str, list[PoolImpact]] = {}
-    for pool in impact.pools:
-        if pool.cluster is not None and (pool.added or pool.removed or pool.replaced):
-            by_cluster.setdefault(f"{pool.cluster.namespace}/{pool.cluster.name}", []).append(pool)
-    most = sorted(by_cluster, key=lambda name: (-sum(pool.replaced for pool in by_cluster[name]), name))
-    if len(most) > 1:
-        for name in most[:_CLUSTERS_SHOWN]:
-            one = Impact.of(by_cluster[name])
-            rules = ", ".join(dict.fromkeys(cause.rule for pool in one.pools for cause in pool.causes))
-            yield _cells(name, rules, machine_words(one.pools), order_words(one))
-        if len(most) > _CLUSTERS_SHOWN:
-            yield _cells(f"{len(most) - _CLUSTERS_SHOWN} more", "", "", "")
-
-
-def _cells(*cells: str) -> str:
-    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
-
-
 def _text_rows(change: Change) -> Iterator[str]:
     if change.action is Action.UNCHANGED and not change.left:
         return
@@ -120,15 +78,15 @@ def _text_rows(change: Change) -> Iterator[str]:
     yield f"  {_SIGNS.get(change.action, '?')} {change.action:<7} {change.key.label}{why}{machines}"
     if change.reason and change.reason.hint:
         yield f"      {change.reason.hint}"
-    yield from (f"      {line}" for line in _impact_lines(change))
-    for field in _told(change):
+    yield from (f"      {line}" for line in impact_lines(change))
+    for field in told_fields(change):
         heals = "  (heals drift)" if field in change.heals else ""
-        yield f"      {field.pointer}  {_shown(field.before)} -> {_shown(field.after)}{_owner(field)}{heals}"
-    for line in _of_owners(change):
+        yield f"      {field.pointer}  {value_text(field.before)} -> {value_text(field.after)}{_owner(field)}{heals}"
+    for line in owner_lines(change):
         yield f"      {line}"
 
 
-def _of_owners(change: Change) -> Iterator[str]:
+def owner_lines(change: Change) -> Iterator[str]:
     """What the apply takes from others, leaves to them and hands over."""
     if change.adopts:
         yield f"taken over from {', '.join(change.adopts)}"
@@ -139,13 +97,14 @@ def _of_owners(change: Change) -> Iterator[str]:
         if item.manager not in change.adopts:
             yield f"takes {item.pointer} from {item.manager}"
     for left in change.left:
-        yield f"left to {left.manager}: {left.pointer} ({left.why}; git {_shown(left.git)}, live {_shown(left.live)})"
+        values = f"git {value_text(left.git)}, live {value_text(left.live)}"
+        yield f"left to {left.manager}: {left.pointer} ({left.why}; {values})"
     for handed in change.hands_over:
-        yield f"hands over {handed.pointer} = {_shown(handed.value)}"
+        yield f"hands over {handed.pointer} = {value_text(handed.value)}"
 
 
-def _impact_lines(change: Change) -> Iterator[str]:
-    """Pools that another object than the changed one holds, with their causes; and notes."""
+def impact_lines(change: Change) -> Iterator[str]:
+    """Of what is written: pools that another object than the changed one holds, with their causes; and notes."""
     impact = change.impact
     if impact is None or not change.writes:
         return
@@ -160,8 +119,8 @@ def _impact_lines(change: Change) -> Iterator[str]:
     )
 
 
-def _told(change: Change) -> tuple[FieldChange, ...]:
-    """Of what is left, the owner's line tells; not the field once more."""
+def told_fields(change: Change) -> tuple[FieldChange, ...]:
+    """The fields of a row. Of what is left, the owner's line tells; not the field once more."""
     left = {one.pointer for one in change.left} if change.action is Action.LEAVE else set()
     return tuple(field for field in change.fields if field.pointer not in left)
 
@@ -170,12 +129,13 @@ def _owner(field: FieldChange) -> str:
     return f"  (owned by {field.manager})" if field.manager else ""
 
 
-def _shown(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """On one line; of a long one the beginning, and how long it is."""
     if value is MISSING:
         return str(value)
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
     text = text.replace("\n", "\\n")
-    return text if len(text) <= _VALUE_LIMIT else text[: _VALUE_LIMIT - 1] + "…"
+    return text if len(text) <= _VALUE_LIMIT else f"{text[:_VALUE_LIMIT]}… ({len(text)} characters)"
 
 
 def _json_change(change: Change) -> dict[str, Any]:
@@ -216,40 +176,3 @@ def _json_field(field: FieldChange) -> dict[str, Any]:
     if field.manager:
         row["manager"] = field.manager
     return row
-
-
-def _folded(plan: Plan, changed: list[Change]) -> Iterator[str]:
-    counts = {action: plan.count(action) for action in Action if action is not Action.UNCHANGED and plan.count(action)}
-    text = ", ".join(f"{count} {action}" for action, count in counts.items())
-    yield f"<details><summary>{len(changed)} object{'s' * (len(changed) != 1)}: {text}</summary>"
-    yield ""
-    yield "```diff"
-    for change in changed:
-        told = short_words(change.impact) if change.impact and change.writes else ""
-        why = f"  {change.reason.code}" if change.reason else ""
-        yield f"  {change.action} {change.key.label}{why}{f'  {told}' if told else ''}"
-        yield from (f"  {_fenced(line)}" for line in _impact_lines(change))
-        for field in _told(change):
-            yield from _diff_lines(field)
-        yield from (f"! heals drift: {field.pointer}" for field in change.heals)
-        for line in _of_owners(change):
-            yield f"! {_fenced(line)}"
-    yield "```"
-    yield "</details>"
-    yield ""
-
-
-def _diff_lines(field: FieldChange) -> Iterator[str]:
-    if field.before is not MISSING:
-        yield f"- {field.pointer}  {_fenced(_shown(field.before))}"
-    if field.after is not MISSING:
-        yield f"+ {field.pointer}  {_fenced(_shown(field.after))}"
-
-
-def _fenced(text: str) -> str:
-    """A value cannot close the code block that it stands in."""
-    return text.replace("```", "'''")
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("->", "→")

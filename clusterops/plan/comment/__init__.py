@@ -1,11 +1,12 @@
 """The plan of a request as the comment on it. Pure.
 
-Knows: the words of JOURNEY section 2.
-Gives: `comment_parts`, `comment_digest`, `marker`.
-Never: a secret value, a part longer than the forge takes.
-Read first: body.py.
+Knows: the words of the comment (README, "On the request"), and what Markdown of forges makes of foreign text.
+Gives: `comment_parts`, `comment_digest`, `marker`, and `plan_to_markdown` for a plan alone.
+Never: a secret value, foreign text that is read as markup, a part longer than the forge takes, a silent cut.
+Read first: body.py, table.py, parts.py.
 """
 
 from clusterops.plan.comment.body import comment_digest, comment_parts, marker
+from clusterops.plan.comment.single import plan_to_markdown
 
-__all__ = ["comment_digest", "comment_parts", "marker"]
+__all__ = ["comment_digest", "comment_parts", "marker", "plan_to_markdown"]

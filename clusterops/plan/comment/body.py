@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from clusterops.model.canonical import digest_of
+from clusterops.model.plan import Plan
 from clusterops.model.preview import Preview
-from clusterops.plan.text import plan_to_markdown
+from clusterops.model.problem import Problem
+from clusterops.model.report import Outcome
+from clusterops.plan.comment import remarks
+from clusterops.plan.comment.details import fold_of
+from clusterops.plan.comment.heading import heading
+from clusterops.plan.comment.markdown import code, prose, visible
+from clusterops.plan.comment.parts import Fold, Frame, Item, split
+from clusterops.plan.comment.refusals import refusal_lines, refusals
+from clusterops.plan.comment.table import Row, rest_of, rows_of, shown_rows, table, tells
+from clusterops.plan.pace import PlannedPace, pace_text, planned_pace
+from clusterops.plan.phrases import counted
+from clusterops.plan.rollout import reach_of
 
 _DIGEST: Final = re.compile(r"<!-- digest:([0-9a-f]{32}) -->\s*\Z")
+_NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_REFUSALS_SHOWN: Final = 20
+_NO_DIGEST: Final = "0" * 32
 
 
 def marker(fleet: str, management: str = "default", *, part: int = 1) -> str:
     """The first line, by which the comment is found again: ``<!-- clusterops:plan platform -->``."""
     name = fleet if management == "default" else f"{fleet} {management}"
-    return f"<!-- clusterops:plan {name}{f' part {part}' if part > 1 else ''} -->"
+    told = visible(name).replace("-->", "").replace("--", "- -") if "-->" in name else visible(name)
+    return f"<!-- clusterops:plan {told}{f' part {part}' if part > 1 else ''} -->"
 
 
 def comment_digest(body: str) -> str:
@@ -31,12 +51,123 @@ def comment_parts(
 
     ``standing``: a comment stands there already, so that nothing changes any more is said in it.
     """
-    if not preview.outcomes and not preview.problems:
+    if not standing and not preview.problems and not any(map(tells, preview.outcomes)):
         return ()
-    lines = [marker(preview.fleet.file.name, management), "### ClusterOps plan", ""]
-    lines += [f"❌ `{problem.text}`" for problem in preview.problems]
-    lines += [plan_to_markdown(outcome.plan) for outcome in preview.outcomes if outcome.plan is not None]
-    lines += [f"❌ `{outcome.problem.text}`" for outcome in preview.outcomes if outcome.problem is not None]
-    digest = f"\n<!-- digest:{digest_of(lines)[:32]} -->"
-    lines.append(f"<sub>Merge of {preview.request.head[:7]} into {preview.base.text}</sub>")
-    return ("\n".join(lines)[: limit - len(digest)] + digest,)
+    timeless = _parts(preview, at=_NO_TIME, digest=_NO_DIGEST, management=management, limit=limit)
+    digest = digest_of(list(timeless))[:32]
+    return _parts(preview, at=preview.planned_at, digest=digest, management=management, limit=limit)
+
+
+def _parts(preview: Preview, *, at: datetime, digest: str, management: str, limit: int) -> tuple[str, ...]:
+    frame = Frame(
+        marker=partial(_marked, preview.fleet.file.name, management),
+        title=lambda number, count: f"### ClusterOps plan, part {number} of {count}",
+        last=f"<!-- digest:{digest} -->",
+    )
+    outcomes = tuple(outcome for outcome in preview.outcomes if tells(outcome))
+    rows = rows_of(outcomes, at if at != _NO_TIME else None)
+    told = replace(preview, outcomes=outcomes)
+    return split(
+        tuple(_head(told, rows)), tuple(_folds(told, rows)), tuple(_foot(preview, at)), frame=frame, limit=limit
+    )
+
+
+def _marked(fleet: str, management: str, part: int) -> str:
+    return marker(fleet, management, part=part)
+
+
+def _head(preview: Preview, rows: Sequence[Row]) -> Iterator[str]:
+    pace = planned_pace({each.target: reach_of(each.plan, each.target) for each in preview.outcomes}, preview.fleet)
+    yield f"### ClusterOps plan: {prose(heading(preview, pace))}"
+    yield ""
+    if not preview.problems and not preview.outcomes:
+        yield _nothing(preview)
+    if pace is not None:
+        yield from _paced(preview, pace)
+    yield from table(rows)
+    paragraphs = list(_paragraphs(preview, budgets=pace is None))
+    if rows and paragraphs:
+        yield ""
+    yield from paragraphs
+
+
+def _paced(preview: Preview, pace: PlannedPace) -> Iterator[str]:
+    """Nothing reaches all of them at once: how it goes comes first."""
+    yield prose(pace_text(pace))
+    yield from remarks.budget_lines(preview.weights)
+    yield ""
+
+
+def _nothing(preview: Preview) -> str:
+    compared = sum(len(outcome.plan.changes) for outcome in preview.outcomes if outcome.plan)
+    proof = f"{counted(preview.rendered, 'target')} rendered, 0 objects differ" if preview.rendered or compared else ""
+    unmoved = f"inputs of 0 of {preview.total} targets differ"
+    return f"Nothing changes any more: {proof or unmoved}."
+
+
+def _paragraphs(preview: Preview, *, budgets: bool) -> Iterator[str]:
+    """Refusals first; each line ends with a break, so that none runs into the next."""
+    problems, plans = refusals(preview), _plans(preview)
+    for problem in problems[:_REFUSALS_SHOWN]:
+        yield from refusal_lines(problem, preview)
+        yield ""
+    if len(problems) > _REFUSALS_SHOWN:
+        yield f"❌ {counted(len(problems) - _REFUSALS_SHOWN, 'more refusal')}, folded below."
+        yield ""
+    lines = [*remarks.fork_line(preview), *remarks.final_lines(plans)]
+    lines += remarks.budget_lines(preview.weights) if budgets else ()
+    lines += [*remarks.count_lines(plans), *remarks.rival_lines(preview), *remarks.warning_lines(plans)]
+    shown, more = lines[:_REFUSALS_SHOWN], len(lines) - _REFUSALS_SHOWN
+    yield from (f"{line}  " for line in shown)
+    if more > 0:
+        yield f"ℹ️ {counted(more, 'more remark')}, not shown here."
+
+
+def _folds(preview: Preview, rows: Sequence[Row]) -> Iterator[Fold]:
+    rest, problems = rest_of(rows), refusals(preview)[_REFUSALS_SHOWN:]
+    if rest:
+        items = tuple(Item(line=f"- {prose(each.line.replace('->', '→'))}") for each in rest)
+        yield Fold(summary=f"{len(rest)} more clusters", items=items, language="")
+    if problems:
+        yield Fold(summary=f"{len(problems)} more refusals", items=tuple(map(_refusal, problems)), language="")
+    plans = _ordered(preview.outcomes, rows)
+    for plan in plans:
+        fold = fold_of(plan, preview.origins, named=len(plans) > 1)
+        if fold is not None:
+            yield fold
+
+
+def _refusal(problem: Problem) -> Item:
+    return Item(line=f"- ❌ {code(problem.text)}", lines=(f"  {prose(problem.hint)}",) if problem.hint else ())
+
+
+def _ordered(outcomes: Sequence[Outcome], rows: Sequence[Row]) -> list[Plan]:
+    """As the rows are."""
+    names = [each.cluster for each in (*shown_rows(rows), *rest_of(rows)) if not each.part]
+    place = {name: index for index, name in enumerate(names)}
+    plans = [outcome.plan for outcome in outcomes if outcome.plan is not None]
+    return sorted(plans, key=lambda plan: place.get(plan.target, len(place)))
+
+
+def _plans(preview: Preview) -> list[Plan]:
+    return [outcome.plan for outcome in preview.outcomes if outcome.plan is not None]
+
+
+def _foot(preview: Preview, at: datetime) -> Iterator[str]:
+    yield f"<sub>{' · '.join(_made_of(preview, at))}."
+    example = next((outcome.target for outcome in preview.outcomes if tells(outcome)), "TARGET")
+    explain = f"{code(f'clusterops explain {example}')} for where each value comes from"
+    yield f"Comment `clusterops plan` to run it again, {explain}, `clusterops help`.</sub>"
+
+
+def _made_of(preview: Preview, at: datetime) -> Iterator[str]:
+    branch = preview.base.branch
+    merged = f"Merge of {preview.request.head[:7]} into {preview.base.text}"
+    yield prose(merged)
+    if preview.outcomes:
+        yield f"live state of {at:%H:%M:%SZ}"
+    plans = _plans(preview)
+    if plans:
+        yield f"plan {(plans[0].id if len(plans) == 1 else preview.plan_id)[:7]}"
+    yield f"{preview.rendered} of {counted(preview.total, 'target')} rendered"
+    yield prose(f"redone when {branch} or one of these fields moves" if plans else f"redone when {branch} moves")

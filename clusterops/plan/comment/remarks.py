@@ -1,0 +1,111 @@
+"""What a reviewer has to know beside the machines: what cannot be undone, whether it fits, who else is at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from clusterops.capi.versions import Version, goes_down
+from clusterops.model.plan import Change, Plan
+from clusterops.model.policy import Budget, Weight
+from clusterops.model.preview import Preview
+from clusterops.plan.comment.happens import goes, raised_versions
+from clusterops.plan.comment.markdown import prose
+from clusterops.plan.impact.owners import pool_name
+from clusterops.plan.phrases import counted
+from clusterops.plan.pools import Counted, is_counted, pools
+
+_SPENT = {
+    Budget.CLUSTERS_DELETED: ("cluster", "deleted"),
+    Budget.POOLS_DELETED: ("pool", "deleted"),
+    Budget.MACHINES_REMOVED: ("machine", "removed"),
+    Budget.MACHINES_REPLACED: ("machine", "replaced"),
+}
+_NAMED = 5
+
+
+def final_lines(plans: Iterable[Plan]) -> Iterator[str]:
+    """⚠️ What a revert does not bring back."""
+    changes = [change for plan in plans for change in plan.changes]
+    back = dict.fromkeys(_way_back(*pair) for change in changes for pair in raised_versions(change))
+    left = [version for version in back if version]
+    if left:
+        told = " or ".join(left)
+        yield f"⚠️ **Cannot be reverted.** A control plane does not go back to {prose(told)}; {_REFUSED}"
+    if any(goes(change) and change.writes for change in changes):
+        yield f"⚠️ **Cannot be reverted.** {_EMPTY}"
+
+
+_REFUSED = "a revert of this request will be refused."
+_EMPTY = "A Cluster that is deleted is gone with its machines; a revert of this request creates an empty one."
+
+
+def _way_back(before: str, after: str) -> str:
+    """``v1.33``, or all of the version where only the patch goes up; "" where a revert is no way down."""
+    old, new = Version.parse(before), Version.parse(after)
+    if old is None or new is None or not goes_down(new, old):
+        return ""
+    return old.text if old.series == new.series else old.series_text
+
+
+def budget_lines(weights: Iterable[Weight]) -> Iterator[str]:
+    """✅ What is spent of which budget, where all of it is within. What is beyond is a refusal."""
+    told = [weight for weight in weights if weight.region or weight.exception]
+    if told and not any(weight.over for weight in weights):
+        noun = "Budget" if len(told) == 1 else "Budgets"
+        yield f"✅ **Fits.** {noun}: {prose('; '.join(map(weight_words, told)))}."
+
+
+def weight_words(weight: Weight) -> str:
+    """``12 of 612 machines in eu-west-1 replaced (limit 122)``, ``492 of 500 …, by exception CHG-2310``."""
+    noun, verb = _SPENT[weight.budget]
+    where = f"in {weight.region}" if weight.region else "in the fleet"
+    if weight.exception:
+        return f"{weight.spent} of {counted(weight.limit, noun)} {where} {verb}, by exception {weight.exception}"
+    spent = f"{weight.spent} of {counted(weight.total, noun)}" if weight.total else counted(weight.spent, noun)
+    return f"{spent} {where} {verb} (limit {weight.limit})"
+
+
+def count_lines(plans: Iterable[Plan]) -> Iterator[str]:
+    """ℹ️ Pools of changed objects whose count is somebody else's."""
+    for plan in plans:
+        for change in plan.changes:
+            if change.writes:
+                yield from (f"ℹ️ {prose(told)}" for told in _uncounted(change))
+
+
+def _uncounted(change: Change) -> Iterator[str]:
+    said = change.written or change.desired
+    if said is None:
+        return
+    body = said.body
+    there = {pool.name: pool.count for pool in pools(change.live.body)} if change.live is not None else {}
+    for pool in pools(body):
+        name = pool_name(change.key, body) if is_counted(change.key) else pool.name
+        live = f"live {there[pool.name]}" if there.get(pool.name) is not None else ""
+        if pool.counted is Counted.AUTOSCALER and pool.bounds is not None:
+            bounds = ", ".join(filter(None, (f"{pool.bounds[0]}..{pool.bounds[1]}", live)))
+            yield f"`{name}` is autoscaled ({bounds}): its count is not sent."
+        elif pool.counted is Counted.OUTSIDE:
+            yield f"`{name}` is scaled from outside{f' ({live})' if live else ''}: its count is not sent."
+
+
+def rival_lines(preview: Preview) -> Iterator[str]:
+    """⚠️ Other open requests that change the same cluster."""
+    by_request: dict[int, list[str]] = {}
+    for target, numbers in sorted(preview.rivals.items()):
+        for number in numbers:
+            by_request.setdefault(number, []).append(target)
+    for number, targets in sorted(by_request.items()):
+        more = f" and {len(targets) - _NAMED} more" if len(targets) > _NAMED else ""
+        named = ", ".join(targets[:_NAMED])
+        yield f"⚠️ {prose(f'Request {number} changes {named}{more} too.')}"
+
+
+def warning_lines(plans: Iterable[Plan]) -> Iterator[str]:
+    warnings = dict.fromkeys(warning.text for plan in plans for warning in plan.warnings)
+    yield from (f"⚠️ {prose(text)}" for text in warnings)
+
+
+def fork_line(preview: Preview) -> Iterator[str]:
+    if preview.request.fork:
+        yield "ℹ️ Rendered without secrets, as it comes from a fork."
