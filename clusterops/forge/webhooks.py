@@ -65,8 +65,9 @@ def _read(kind: ForgeKind, headers: Mapping[str, str], body: Mapping[str, Any], 
     return _of_github(event, body) if _is(repository, path) else _OTHER
 
 
-def _is(repository: str, path: object) -> bool:
-    return isinstance(path, str) and path.casefold() == repository
+def _is(repository: str, path: str | None) -> bool:
+    """GitHub promises none with a merge group."""
+    return path is None or path.casefold() == repository
 
 
 def _id(kind: ForgeKind, headers: Mapping[str, str]) -> str:
