@@ -11,11 +11,13 @@ import typer
 
 from clusterops.app import Hands, open_hands
 from clusterops.capi.kinds import CORE, is_cluster
-from clusterops.cli import options
-from clusterops.cli.locally import LocalFleet, full_name, open_fleet, refuse_elsewhere
-from clusterops.cli.screen import Output, OutputOption, busy, explained, run, say, say_json
+from clusterops.cli import landing, options
+from clusterops.cli.checking import check
+from clusterops.cli.landing import Landed, Where, land, open_desk, say_landed
+from clusterops.cli.locally import LocalFleet, full_name, refuse_elsewhere
+from clusterops.cli.screen import Output, OutputOption, busy, explained, run
 from clusterops.cli.work import settings_of
-from clusterops.edit import Edited, write_deletion
+from clusterops.edit import Draft, draft_deletion
 from clusterops.edit.deletions import key_path
 from clusterops.errors import RefusedError, TerminalError
 from clusterops.model.deletion import DeletionKey
@@ -51,6 +53,10 @@ def delete(
     keep_directory: Annotated[
         bool, typer.Option("--keep-directory", help="Write the second key only; the cluster stays in git.")
     ] = False,
+    branch: landing.Branch = "",
+    message: landing.Message = "",
+    push: landing.Push = None,
+    dry_run: landing.DryRun = False,
     repo: options.Repo = Path(),
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
@@ -60,14 +66,18 @@ def delete(
 ) -> None:
     """Prepare the deletion of a cluster: its second key into deletions/, its directory out of clusters/.
 
-    Nothing is deleted by this: commit both and have the request approved.
+    Nothing is deleted by this: the request has to be approved by both owners. Without --branch both are edits of the
+    working tree, for you to commit.
     """
-    with explained(output=output, root=repo):
-        local, settings = open_fleet(repo), settings_of(config, kubeconfig, context, management)
+    where = Where(branch=branch, message=message, push=push, dry_run=dry_run)
+    with explained(output=output):
+        settings = settings_of(config, kubeconfig, context, management)
+        desk = open_desk(repo, where, settings)
+        local = desk.local
         day = _day(expires, local)
         with busy("looking at the cluster"):
             meant = run(_meant(local, target, settings))
-        directory = "" if keep_directory else _directory(local, meant.target)
+        directory = "" if keep_directory else f"clusters/{meant.target}"
         key = DeletionKey(
             path=key_path(meant.target, local.fleet.deletions),
             target=meant.target,
@@ -75,12 +85,12 @@ def delete(
             reason=reason,
             expires=day,
         )
-        assert local.root is not None
-        edited = write_deletion(local.root, key, directory=directory)
-    if output is Output.JSON:
-        say_json(_body(key, meant, edited))
-    else:
-        _say(key, meant, edited, directory)
+        draft = Draft(read=desk.read)
+        draft_deletion(draft, key, local.snapshot.under(directory) if directory else ())
+        edits = draft.edits
+        run(check(local, edits.files, [], settings.render))
+        landed = land(desk, edits, f"delete {meant.target}: {reason}")
+    say_landed(landed, _lines(key, meant, landed), output, _body(key, meant, landed))
 
 
 def _day(text: str, local: LocalFleet) -> date:
@@ -138,33 +148,29 @@ async def _cluster(hands: Hands, local: LocalFleet, target: str, stored: StoredT
     return found
 
 
-def _directory(local: LocalFleet, target: str) -> str:
-    directory = f"clusters/{target}"
-    return directory if local.root is not None and (local.root / directory).is_dir() else ""
-
-
-def _say(key: DeletionKey, meant: _Meant, edited: Edited, directory: str) -> None:
+def _lines(key: DeletionKey, meant: _Meant, landed: Landed) -> list[str]:
+    gone = [path for path, content in landed.edits.files.items() if content is None]
+    directory = f"clusters/{meant.target}"
     width = max(len(key.path), len(directory) + 1)
-    count = meant.machines
-    say(f"{key.path.ljust(width)}  written: uid {key.uid}, expires {key.expires}")
-    if directory:
-        files = len(edited.removed)
-        say(f"{(directory + '/').ljust(width)}  removed, {files} file{'s' * (files != 1)}")
-    machines = f"{count} machine{'s' * (count != 1)}"
-    say(f"Once merged: deletes {meant.cluster.key.label} with {machines}. Nothing is deleted yet")
-    paths = " ".join(part for part in (key.path, directory) if part)
-    say(f"Next: git add -A {paths} && git commit -m 'delete {meant.target}: {key.reason}', and open a request")
-    if not directory:
-        say(f"The key opens only once clusters/{meant.target} is gone from git")
+    told = [f"{key.path.ljust(width)}  uid {key.uid}, expires {key.expires}"]
+    if gone:
+        told.append(f"{(directory + '/').ljust(width)}  goes, {_counted(len(gone), 'file')}")
+    machines = _counted(meant.machines, "machine")
+    told.append(f"Once merged: deletes {meant.cluster.key.label} with {machines}. Nothing is deleted yet")
+    if not gone:
+        told.append(f"The key opens only once {directory} is gone from git")
+    return told
 
 
-def _body(key: DeletionKey, meant: _Meant, edited: Edited) -> dict[str, Any]:
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def _body(key: DeletionKey, meant: _Meant, landed: Landed) -> dict[str, Any]:
     return {
         "target": key.target,
         "uid": key.uid,
         "reason": key.reason,
         "expires": key.expires.isoformat(),
         "machines": meant.machines,
-        "written": list(edited.written),
-        "removed": list(edited.removed),
     }

@@ -16,9 +16,10 @@ import yaml
 from typer.core import TyperGroup
 
 from clusterops.app import build_renderer, open_hands
-from clusterops.cli import options
+from clusterops.cli import landing, options
 from clusterops.cli.adoption import Adopted, Adoption
 from clusterops.cli.healing import propose, put_back
+from clusterops.cli.landing import Where, land, open_desk, say_landed
 from clusterops.cli.locally import LocalFleet, choose_targets, refuse_elsewhere
 from clusterops.cli.screen import (
     Exit,
@@ -37,7 +38,7 @@ from clusterops.drift.report_html import report_to_html
 from clusterops.drift.report_json import SCHEMA_FILE, report_to_json
 from clusterops.drift.report_markdown import report_to_markdown
 from clusterops.drift.report_text import report_to_text
-from clusterops.edit import replace_file
+from clusterops.edit import Draft
 from clusterops.errors import TerminalError
 from clusterops.importers import rules_from, rules_to_yaml
 from clusterops.model.document import load_documents
@@ -137,7 +138,10 @@ def adopt(
     target: options.OneTarget,
     object_: Annotated[str, typer.Argument(metavar="OBJECT", help="KIND/NAME: MachineDeployment/ledger-general.")],
     pointer: Annotated[str, typer.Argument(metavar="POINTER", help="The field, as `drift` names it: /spec/replicas.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be edited; write nothing.")] = False,
+    branch: landing.Branch = "",
+    message: landing.Message = "",
+    push: landing.Push = None,
+    dry_run: landing.DryRun = False,
     repo: options.Repo = Path(),
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
@@ -145,30 +149,27 @@ def adopt(
     config: options.Config = None,
     output: Output = OutputOption,
 ) -> None:
-    """Take a live value into git: edit the file of the working tree that sets it, and nothing else.
+    """Take a live value into git: edit the file that sets it, and nothing else.
 
     Only an edit after which the field renders as it lives, and no other field as it does not, is written. What other
     clusters share is never edited: the value is then set in the cluster's own file. Secrets are refused.
     """
-    with explained(output=output, root=repo):
+    where = Where(branch=branch, message=message, push=push, dry_run=dry_run)
+    with explained(output=output):
         _refuse_unclear(object_, pointer)
-        local, settings = opened(repo, ""), settings_of(config, kubeconfig, context, management)
-        (chosen,) = choose_targets(local.fleet.targets, [target])
+        settings = settings_of(config, kubeconfig, context, management)
+        desk = open_desk(repo, where, settings)
+        (chosen,) = choose_targets(desk.local.fleet.targets, [target])
         refuse_elsewhere(
             [chosen] if chosen.management != settings.daemon.management else [], settings.daemon.management
         )
         with busy(f"looking for what sets {pointer}"):
-            found = run(_adopt(settings, local, chosen, object_, pointer))
-        if found.written is not None and not dry_run:
-            assert local.root is not None
-            replace_file(local.root, found.path, local.snapshot.read(found.path), found.written.text.encode())
-    if output is Output.JSON:
-        say_json({**found.to_body(), "written": found.written is not None and not dry_run})
-        return
-    say(found.text)
-    if found.written is not None:
-        next_step = f"Next: git commit -m 'adopt {object_}:{pointer}' {found.path}, and open a request"
-        say("Nothing was written (--dry-run)" if dry_run else next_step)
+            found = run(_adopt(settings, desk.local, chosen, object_, pointer))
+        draft = Draft(read=desk.read)
+        if found.written is not None:
+            draft.create(found.path, found.written.text)
+        landed = land(desk, draft.edits, f"{chosen.name}: adopt {object_}:{pointer}")
+    say_landed(landed, found.text.splitlines(), output, found.to_body())
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from clusterops import __version__
-from clusterops.cli import daemon, deletion, demo, drift, files, rollout, sandbox, tools, work
+from clusterops.cli import daemon, deletion, demo, desk, drift, files, rollout, sandbox, tools, work
 from clusterops.cli.screen import Exit
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 error, 2 there are changes (with --detailed-exitcode), 3 refused, 64 wrong usage.",
 )
-for part in (files, work, deletion, daemon, demo):
+for part in (files, desk, work, deletion, daemon, demo):
     part.register(app)
 app.add_typer(drift.app, name="drift")
 app.add_typer(rollout.app, name="rollout")

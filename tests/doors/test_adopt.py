@@ -11,7 +11,7 @@ import yaml
 
 from clusterops.cli.adoption import Adopted, Adoption
 from clusterops.cli.locally import LocalFleet, open_fleet
-from clusterops.edit import replace_file
+from clusterops.edit import write_files
 from clusterops.errors import ClusterOpsError
 from clusterops.render import ProcessRenderer
 from clusterops.settings import RenderSettings
@@ -67,7 +67,7 @@ class Repo:
         ).find()
         if found.written is not None:
             before = local.snapshot.read(found.path)
-            replace_file(self.root, found.path, before, found.written.text.encode())
+            write_files(self.root, {found.path: found.written.text.encode()}, {found.path: before})
         return found
 
     async def rendered(self, object_: str, target: str = "north/alpha") -> Any:

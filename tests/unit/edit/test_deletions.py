@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clusterops.edit.deletions import Edited, key_path, key_text, write_deletion
+from clusterops.edit import Draft, write_files
+from clusterops.edit.deletions import draft_deletion, key_path, key_text
 from clusterops.errors import TerminalError
 from clusterops.model.deletion import DeletionKey
 from clusterops.source.fleet.deletions import parse_deletion
@@ -24,15 +25,17 @@ def test_what_is_written_reads_back(reason: str) -> None:
     assert (found.key, found.problems) == (key(reason=reason), ())
 
 
+def delete(root: Path, *paths: str) -> None:
+    draft = Draft(read=lambda path: (root / path).read_bytes() if (root / path).is_file() else None)
+    draft_deletion(draft, key(), paths)
+    write_files(root, draft.edits.files, draft.edits.before)
+
+
 def test_the_key_is_written_and_the_directory_removed_as_git_would(tmp_path: Path) -> None:
     for path in ("clusters/fra1/search/values.yaml", "clusters/fra1/search/more/a.yaml", "clusters/eu/web/values.yaml"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("a: b\n")
-    edited = write_deletion(tmp_path, key(), directory="clusters/fra1/search")
-    assert edited == Edited(
-        written=("deletions/search.yaml",),
-        removed=("clusters/fra1/search/more/a.yaml", "clusters/fra1/search/values.yaml"),
-    )
+    delete(tmp_path, "clusters/fra1/search/more/a.yaml", "clusters/fra1/search/values.yaml")
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
         "clusters/eu/web/values.yaml",
         "deletions/search.yaml",
@@ -46,7 +49,7 @@ def test_nothing_is_changed_behind_a_link(tmp_path: Path) -> None:
     (tmp_path / "clusters/fra1").mkdir(parents=True)
     (tmp_path / "clusters/fra1/search").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(TerminalError, match="path-not-plain"):
-        write_deletion(tmp_path, key(), directory="clusters/fra1/search")
+        delete(tmp_path, "clusters/fra1/search/values.yaml")
     assert (tmp_path / "elsewhere/values.yaml").exists()
     assert not (tmp_path / "deletions").exists()
 
