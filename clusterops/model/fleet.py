@@ -148,11 +148,15 @@ class Region:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HelmRecipe:
-    """``values`` are the paths of the layers that exist, lowest first: cloud, region, cluster."""
+    """``values`` are the paths of the layers that exist, lowest first: cloud, region, cluster.
+
+    ``sealed`` are those that SOPS encrypted.
+    """
 
     chart: ChartRef
     values: tuple[str, ...]
     release: str
+    sealed: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +172,7 @@ class TemplateRecipe:
 
     files: tuple[str, ...]
     values: tuple[str, ...] = ()
+    sealed: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

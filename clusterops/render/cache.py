@@ -41,7 +41,7 @@ class RenderCache:
         """Never raises: without the entry the next one renders again."""
         cached = replace(rendered, provenance=replace(rendered.provenance, cached=True))
         self._remember(fingerprint, cached)
-        if any(manifest.key.kind == "Secret" and not manifest.key.group for manifest in rendered.manifests):
+        if rendered.secrets or any(manifest.key.is_secret for manifest in rendered.manifests):
             return
         _write(self._path(fingerprint), canonical_json(_entry(rendered)))
 

@@ -13,6 +13,7 @@ from clusterops.model.document import load_documents, load_values
 from clusterops.model.fleet import Target
 from clusterops.model.key import ObjectKey, group_of
 from clusterops.model.manifest import Manifest, Skipped
+from clusterops.model.secret import NO_SECRETS, SecretValues
 from clusterops.render.scope import Scopes
 
 HOOK_ANNOTATION: Final = "helm.sh/hook"
@@ -30,10 +31,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """``manifests`` may hold a key only once; ``skipped`` are hooks."""
+    """``manifests`` may hold a key only once; ``skipped`` are hooks; ``secrets`` what was decrypted for them."""
 
     manifests: tuple[Manifest, ...]
     skipped: tuple[Skipped, ...]
+    secrets: SecretValues = NO_SECRETS
 
 
 def decode_objects(outputs: Iterable[Output], target: Target) -> Decoded:
@@ -165,7 +167,8 @@ def _refuse_encrypted(body: dict[str, Any], output: Output, target: Target) -> N
         "secret-not-decrypted",
         f"{target.name}: {key.label}",
         "carries SOPS marks: applied as it is, ciphertext would replace the live secret",
-        hint="this release does not decrypt: keep the Secret out of this target, and refer to it by name",
+        hint="only values.yaml and secrets.yaml of charts and templates are decrypted: put it there, or keep "
+        "the Secret out of this target and refer to it by name",
         path=output.path,
     )
 

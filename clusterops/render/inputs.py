@@ -12,6 +12,7 @@ from clusterops.model.fleet import HelmRecipe, KustomizeRecipe, PlainRecipe, Tar
 from clusterops.model.revision import EntryKind, Snapshot
 from clusterops.render.cache import FORMAT
 from clusterops.render.graph import Chart, Graph
+from clusterops.render.seals import Seals
 
 _RELEASE: Final = 1
 """Raised with every change of ours that makes the same files render to other objects."""
@@ -31,8 +32,10 @@ class Inputs:
         return self.fingerprint if trusted else digest_of([self.fingerprint, "untrusted"])
 
 
-def build_inputs(snapshot: Snapshot, target: Target, graph: Graph, *, tool: Callable[[str], str]) -> Inputs:
-    """``tool`` gives the identity of helm or kustomize. Raises what the graph raises; no process is run."""
+def build_inputs(
+    snapshot: Snapshot, target: Target, graph: Graph, *, tool: Callable[[str], str], seals: Seals
+) -> Inputs:
+    """``tool`` gives the identity of helm or kustomize. Raises what the graph and the seals raise; runs no process."""
     recipe = target.recipe
     overlay = _overlay(snapshot, target, graph)
     chart = _chart(snapshot, target, recipe, graph) if isinstance(recipe, HelmRecipe) else None
@@ -45,6 +48,8 @@ def build_inputs(snapshot: Snapshot, target: Target, graph: Graph, *, tool: Call
         "target": _target_entry(target, chart),
         "tools": [(name, tool(name)) for name in tools],
     }
+    if mark := seals.mark(snapshot, target):
+        content["sealed"] = mark
     return Inputs(fingerprint=digest_of(content), paths=paths, overlay=overlay, chart=chart)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,20 +23,20 @@ other, they take 15 % less (measured with 200 overlays)."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HelmCall:
-    """Paths are relative to the workspace; ``values`` lowest layer first."""
+    """``chart`` is relative to the workspace; ``values`` are JSON texts, lowest layer first."""
 
     release: str
     chart: str
     namespace: str
-    values: Sequence[str]
+    values: Sequence[bytes] = field(repr=False)
     kube_version: str
     api_versions: Sequence[str]
 
-    @property
-    def arguments(self) -> list[str]:
+    def arguments(self, values: Sequence[str]) -> list[str]:
+        """``values`` are the files that hold them."""
         options = [f"--namespace={self.namespace}", "--include-crds", f"--kube-version={self.kube_version}"]
         options += [f"--api-versions={each}" for each in self.api_versions]
-        options += [f"--values={path}" for path in self.values]
+        options += [f"--values={path}" for path in values]
         return ["template", self.release, f"./{self.chart}", *options]
 
 
@@ -60,7 +62,8 @@ class Programs:
 
         Raises TerminalError ``helm-failed``, ``render-output-limit``; TransientError ``process-timeout``.
         """
-        finished = await self._run("helm", call.arguments, root, subject)
+        with _in_memory(call.values) as (paths, descriptors):
+            finished = await self._run("helm", call.arguments(paths), root, subject, pass_fds=descriptors)
         if finished.exit_code == 0:
             return finished.stdout
         raise _failed("helm-failed", subject, helm_complaint(finished.stderr, sources), finished)
@@ -73,11 +76,17 @@ class Programs:
         complaint = kustomize_complaint(finished.stderr, root=str(root), directory=directory)
         raise _failed("kustomize-failed", subject, complaint, finished)
 
-    async def _run(self, name: str, arguments: Sequence[str], root: Path, subject: str) -> Finished:
+    async def _run(
+        self, name: str, arguments: Sequence[str], root: Path, subject: str, *, pass_fds: tuple[int, ...] = ()
+    ) -> Finished:
         async with self._slots:
             try:
                 return await run(
-                    [self._path(name), *arguments], cwd=root, env=_environment(name, root), limits=self._limits
+                    [self._path(name), *arguments],
+                    cwd=root,
+                    env=_environment(name, root),
+                    limits=self._limits,
+                    pass_fds=pass_fds,
                 )
             except ClusterOpsError as error:
                 error.subject = f"{subject}: {name}"
@@ -88,6 +97,19 @@ class Programs:
         if path is None:
             raise _missing(name)
         return path
+
+
+@contextmanager
+def _in_memory(texts: Sequence[bytes]) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """Files that no disk holds and that end with us: their paths in a child that is passed the descriptors."""
+    with ExitStack() as stack:
+        descriptors = []
+        for text in texts:
+            file = stack.enter_context(os.fdopen(os.memfd_create("values"), "wb"))
+            file.write(text)
+            file.flush()
+            descriptors.append(file.fileno())
+        yield [f"/proc/self/fd/{number}" for number in descriptors], tuple(descriptors)
 
 
 def _environment(name: str, root: Path) -> dict[str, str]:

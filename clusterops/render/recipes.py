@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import posixpath
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clusterops.errors import TerminalError
@@ -12,50 +13,68 @@ from clusterops.model.canonical import canonical_json
 from clusterops.model.fleet import HelmRecipe, KustomizeRecipe, PlainRecipe, Target, TemplateRecipe
 from clusterops.model.problem import Problem
 from clusterops.model.revision import Snapshot
+from clusterops.model.secret import SecretValues
 from clusterops.render.decode import Output, decode_objects, split_hooks
 from clusterops.render.graph import Chart
 from clusterops.render.inputs import Inputs, facts_of
 from clusterops.render.programs import HelmCall, Programs
+from clusterops.render.seals import Seals, sealed_files, secrets_of
 from clusterops.render.template import Missing, Template
 from clusterops.render.values import Layer, Layers, ValuesError, check_values, read_layer
 from clusterops.render.values.layers import merge
 from clusterops.render.workspace import OWN, refuse_unreadable, workspace
 
 _RENDERED: Final = "rendered.yaml"
-_FACTS: Final = f"{OWN}/facts.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pantry:
+    """What a recipe is made from: files by their path, and its values, lowest first, decrypted."""
+
+    contents: Mapping[str, bytes] = field(repr=False)
+    layers: list[Layer] = field(repr=False)
+
+    @property
+    def secrets(self) -> SecretValues:
+        return secrets_of(self.layers)
 
 
 class Kitchen:
-    """Runs one recipe in a folder of its own."""
+    """Runs one recipe in a folder of its own. What was decrypted reaches no file."""
 
-    def __init__(self, programs: Programs) -> None:
+    def __init__(self, programs: Programs, seals: Seals) -> None:
         self._programs = programs
+        self._seals = seals
 
-    async def cook(self, snapshot: Snapshot, target: Target, inputs: Inputs) -> list[Output]:
+    async def stock(self, snapshot: Snapshot, target: Target, inputs: Inputs) -> Pantry:
+        """Raises TerminalError for content that cannot be used, and what Seals.layers raises."""
+        contents = await asyncio.to_thread(snapshot.read_all, inputs.paths)
+        apart = {*(inputs.chart.files if inputs.chart else ()), *sealed_files(target.recipe)}
+        refuse_unreadable({path: text for path, text in contents.items() if path not in apart}, subject=target.name)
+        return Pantry(contents=contents, layers=await self._seals.layers(snapshot, target, contents))
+
+    async def cook(self, target: Target, inputs: Inputs, pantry: Pantry) -> list[Output]:
         """The texts that hold the target's objects.
 
         Raises ValuesError, TerminalError and TransientError with file and line where known.
         """
-        contents = await asyncio.to_thread(snapshot.read_all, inputs.paths)
-        chart_files = inputs.chart.files if inputs.chart else frozenset()
-        refuse_unreadable(
-            {path: text for path, text in contents.items() if path not in chart_files}, subject=target.name
-        )
+        contents = pantry.contents
         match target.recipe:
             case PlainRecipe(files=files):
                 outputs = [Output(text=contents[path], path=path) for path in files]
             case TemplateRecipe():
-                outputs = fill_templates(target, target.recipe, contents)
+                outputs = fill_templates(target, target.recipe, pantry)
             case HelmRecipe():
-                outputs = [Output(text=await self._helm(target, target.recipe, inputs, contents))]
+                outputs = [Output(text=await self._helm(target, target.recipe, inputs, pantry))]
             case KustomizeRecipe():
                 return [Output(text=await self._kustomize(target, inputs, contents, target.recipe.directory))]
-        return await self._laid_over(target, inputs, contents, outputs)
+        return await self._laid_over(target, inputs, pantry, outputs)
 
-    async def _helm(self, target: Target, recipe: HelmRecipe, inputs: Inputs, contents: Mapping[str, bytes]) -> bytes:
+    async def _helm(self, target: Target, recipe: HelmRecipe, inputs: Inputs, pantry: Pantry) -> bytes:
         assert inputs.chart is not None
         chart = inputs.chart
-        files, values = helm_files(target, recipe, chart, contents)
+        values = helm_values(target, chart, pantry)
+        files = {at: pantry.contents[source] for at, source in chart.placed.items()}
         call = HelmCall(
             release=recipe.release,
             chart=chart.path,
@@ -67,47 +86,51 @@ class Kitchen:
         async with workspace(files) as root:
             return await self._programs.helm(root, call, subject=target.name, sources=template_names(chart))
 
-    async def _laid_over(
-        self, target: Target, inputs: Inputs, contents: Mapping[str, bytes], outputs: list[Output]
-    ) -> list[Output]:
+    async def _laid_over(self, target: Target, inputs: Inputs, pantry: Pantry, outputs: list[Output]) -> list[Output]:
         if target.region is None or not target.region.component:
             return outputs
         # As JSON: kustomize reads `yes` as text and a date as a time, Kubernetes does neither.
         split = [split_hooks(each, target) for each in outputs]
         rendered = b"\n---\n".join(text for text, _ in split if text)
-        under = {f"{OWN}/{_RENDERED}": rendered} if rendered else {}
         try:
-            text = await self._kustomize(target, inputs, {**contents, **under}, _RENDERED if rendered else "")
+            text = await self._kustomize(
+                target, inputs, pantry.contents, _RENDERED if rendered else "", rendered, piped=bool(pantry.secrets)
+            )
         except TerminalError:
             decode_objects(outputs, target)  # where the objects themselves are wrong, this names their file
             raise
         return [Output(text=text), *(Output(text=hooks) for _, hooks in split if hooks)]
 
-    async def _kustomize(self, target: Target, inputs: Inputs, contents: Mapping[str, bytes], what: str) -> bytes:
+    async def _kustomize(
+        self,
+        target: Target,
+        inputs: Inputs,
+        contents: Mapping[str, bytes],
+        what: str,
+        rendered: bytes = b"",
+        *,
+        piped: bool = False,
+    ) -> bytes:
+        """``piped``: what was rendered is not to be a file."""
         component = target.region.component if target.region else ""
         files = {path: contents[path] for path in inputs.overlay}
-        if what == _RENDERED:
-            files[f"{OWN}/{_RENDERED}"] = contents[f"{OWN}/{_RENDERED}"]
+        under = {f"{OWN}/{_RENDERED}": rendered} if rendered else {}
         directory = what
         if component:
             directory = OWN
             files[f"{OWN}/kustomization.yaml"] = _generated(what, component)
-        async with workspace(files) as root:
+        async with workspace(files if piped else files | under, piped=under if piped else {}) as root:
             return await self._programs.kustomize(root, directory, subject=target.name)
 
 
-def helm_files(
-    target: Target, recipe: HelmRecipe, chart: Chart, contents: Mapping[str, bytes]
-) -> tuple[dict[str, bytes], list[str]]:
-    """What helm finds in its folder, and its values files, lowest first. Raises ValuesError."""
-    layers = [read_layer(contents[path], path, subject=target.name) for path in recipe.values]
-    files = {at: contents[source] for at, source in chart.placed.items()}
-    files |= {layer.path: canonical_json(layer.values) for layer in layers}
+def helm_values(target: Target, chart: Chart, pantry: Pantry) -> list[bytes]:
+    """helm's values files, lowest first. Raises ValuesError."""
+    values = [canonical_json(layer.values) for layer in pantry.layers]
     if not chart.marked:
-        return files, [layer.path for layer in layers]
+        return values
     facts = facts_of(target)
-    check_chart_values(target, chart, layers, contents, facts)
-    return files | {_FACTS: canonical_json(facts)}, [*(layer.path for layer in layers), _FACTS]
+    check_chart_values(target, chart, pantry.layers, pantry.contents, facts)
+    return [*values, canonical_json(facts)]
 
 
 def check_chart_values(
@@ -127,13 +150,11 @@ def check_chart_values(
     )
 
 
-def target_layers(target: Target, inputs: Inputs, contents: Mapping[str, bytes]) -> Layers:
+def target_layers(target: Target, inputs: Inputs, pantry: Pantry) -> Layers:
     """Values layers of a target, lowest first; none for plain YAML and kustomizations."""
-    recipe = target.recipe
-    if not isinstance(recipe, HelmRecipe | TemplateRecipe):
-        return Layers(files=())
-    layers = [read_layer(contents[path], path, subject=target.name) for path in recipe.values]
-    return chart_layers(inputs.chart, layers, contents, target) if inputs.chart else Layers(files=tuple(layers))
+    if inputs.chart is None:
+        return Layers(files=tuple(pantry.layers))
+    return chart_layers(inputs.chart, pantry.layers, pantry.contents, target)
 
 
 def chart_layers(chart: Chart, layers: list[Layer], contents: Mapping[str, bytes], target: Target) -> Layers:
@@ -149,11 +170,11 @@ def template_names(chart: Chart) -> dict[str, str]:
     return {chart.name + at[len(chart.path) :]: source for at, source in chart.placed.items()}
 
 
-def fill_templates(target: Target, recipe: TemplateRecipe, contents: Mapping[str, bytes]) -> list[Output]:
+def fill_templates(target: Target, recipe: TemplateRecipe, pantry: Pantry) -> list[Output]:
     """Raises TerminalError ``variable-missing`` that names all of them, ``template-syntax``, ``value-type``."""
-    variables = template_variables(target, recipe, contents)
+    variables = template_variables(target, pantry)
     templates = {
-        path: Template(contents[path].decode("utf-8", errors="replace"), path, subject=target.name)
+        path: Template(pantry.contents[path].decode("utf-8", errors="replace"), path, subject=target.name)
         for path in recipe.files
     }
     missing = [each for template in templates.values() for each in template.missing(variables)]
@@ -162,9 +183,9 @@ def fill_templates(target: Target, recipe: TemplateRecipe, contents: Mapping[str
     return [Output(text=template.fill(variables).encode(), path=path) for path, template in templates.items()]
 
 
-def template_variables(target: Target, recipe: TemplateRecipe, contents: Mapping[str, bytes]) -> dict[str, str]:
+def template_variables(target: Target, pantry: Pantry) -> dict[str, str]:
     """The layers' ``variables``, as text; never the environment's."""
-    layers = Layers(files=tuple(read_layer(contents[path], path, subject=target.name) for path in recipe.values))
+    layers = Layers(files=tuple(pantry.layers))
     variables = layers.merged.get("variables") or {}
     found = {}
     for name, value in variables.items():

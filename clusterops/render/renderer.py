@@ -20,6 +20,8 @@ from clusterops.render.graph import Chart, Graph
 from clusterops.render.inputs import Inputs, build_inputs
 from clusterops.render.programs import Programs
 from clusterops.render.recipes import Kitchen, target_layers, template_names
+from clusterops.render.seals import Seals, discreet
+from clusterops.render.sops import AgeKeys
 from clusterops.render.values import Layers
 from clusterops.settings import RenderSettings
 from clusterops.telemetry import Metrics
@@ -33,7 +35,9 @@ class ProcessRenderer:
 
     def __init__(self, settings: RenderSettings, logger: Any, metrics: Metrics) -> None:
         self._programs = Programs(settings)
-        self._kitchen = Kitchen(self._programs)
+        self.keys = AgeKeys(text=settings.age_key, file=settings.age_key_file, secret=settings.age_key_secret)
+        self._seals = Seals(self.keys)
+        self._kitchen = Kitchen(self._programs, self._seals)
         self._graph = Graph()
         # More than run at once, so that the next folder is ready; not all, as each holds its files in memory.
         self._places = asyncio.Semaphore(2 * settings.processes + 2)
@@ -61,21 +65,23 @@ class ProcessRenderer:
     async def layers(self, snapshot: Snapshot, target: Target) -> Layers:
         """The target's values, the chart's own lowest; empty for a recipe that has none."""
         inputs = self._inputs(snapshot, target)
-        contents = await asyncio.to_thread(snapshot.read_all, inputs.paths)
-        return target_layers(target, inputs, contents)
+        return target_layers(target, inputs, await self._kitchen.stock(snapshot, target, inputs))
 
     async def draft(self, snapshot: Snapshot, target: Target) -> RenderedSet:
         """As ``render``, neither taken from the cache nor kept: for trials."""
         inputs = self._inputs(snapshot, target)
         decoded = await self._decoded(snapshot, target, inputs)
         provenance = Provenance(target=target.name, inputs=inputs.fingerprint, paths=inputs.paths)
-        return RenderedSet(manifests=decoded.manifests, skipped=decoded.skipped, provenance=provenance)
+        return RenderedSet(
+            manifests=decoded.manifests, skipped=decoded.skipped, provenance=provenance, secrets=decoded.secrets
+        )
 
     async def outputs(self, snapshot: Snapshot, target: Target) -> list[Output]:
         """What the recipe itself prints, before the region's component."""
         region = replace(target.region, component="") if target.region else None
         below = replace(target, region=region)
-        return await self._kitchen.cook(snapshot, below, self._inputs(snapshot, below))
+        inputs = self._inputs(snapshot, below)
+        return await self._kitchen.cook(below, inputs, await self._kitchen.stock(snapshot, below, inputs))
 
     def read_paths(self, snapshot: Snapshot, target: Target) -> tuple[str, ...]:
         """Every file that a render of the target reads, sorted."""
@@ -90,7 +96,7 @@ class ProcessRenderer:
         """Nothing stays behind between renders; part of the life cycle of a door."""
 
     def _inputs(self, snapshot: Snapshot, target: Target) -> Inputs:
-        return build_inputs(snapshot, target, self._graph, tool=self._programs.identity)
+        return build_inputs(snapshot, target, self._graph, tool=self._programs.identity, seals=self._seals)
 
     async def _render(self, snapshot: Snapshot, target: Target, inputs: Inputs) -> RenderedSet:
         begun = time.monotonic()
@@ -103,6 +109,7 @@ class ProcessRenderer:
             ),
             skipped=decoded.skipped,
             warnings=_warnings(target, inputs.chart),
+            secrets=decoded.secrets,
         )
         self._metrics.renders.labels(how="process").inc()
         self._logger.debug("rendered", target=target.name, objects=len(rendered.manifests), duration_s=duration_s)
@@ -126,16 +133,24 @@ class ProcessRenderer:
 
     async def _decoded(self, snapshot: Snapshot, target: Target, inputs: Inputs) -> Decoded:
         async with self._places:
-            outputs = await self._kitchen.cook(snapshot, target, inputs)
-        if sum(len(output.text) for output in outputs) <= _INLINE_BYTES:
-            return decode_objects(outputs, target)
-        return await asyncio.to_thread(decode_objects, outputs, target)
+            pantry = await self._kitchen.stock(snapshot, target, inputs)
+            secrets = pantry.secrets
+            with discreet(secrets):
+                outputs = await self._kitchen.cook(target, inputs, pantry)
+        with discreet(secrets):
+            return replace(await _decode(outputs, target), secrets=secrets)
 
     def _lock(self, name: str) -> asyncio.Lock:
         lock = self._locks.get(name)
         if lock is None:
             lock = self._locks[name] = asyncio.Lock()
         return lock
+
+
+async def _decode(outputs: list[Output], target: Target) -> Decoded:
+    if sum(len(output.text) for output in outputs) <= _INLINE_BYTES:
+        return decode_objects(outputs, target)
+    return await asyncio.to_thread(decode_objects, outputs, target)
 
 
 def _refuse_broken(target: Target) -> None:

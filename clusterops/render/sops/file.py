@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 
 from clusterops.errors import TerminalError
-from clusterops.model.document import Document, Pointer, compose_document, load_document
+from clusterops.model.document import Document, Mark, Pointer, compose_document, load_document
 from clusterops.render.sops.cipher import Comment, NotDecryptable, decrypt
 from clusterops.render.sops.keys import AgeKeys
 from clusterops.render.sops.scalars import content_of
@@ -39,9 +39,10 @@ def open_file(text: bytes, path: str, keys: AgeKeys, *, subject: str) -> Opened:
     seal = read_seal(document.value.get(KEY), path, subject=subject)
     key = keys.data_key(seal, subject=subject)
     opening = _Opening(document, seal.rules, key, subject=subject, narrow=seal.narrow)
-    value = opening.mapping(compose_document(text, path), (), ())
+    value = opening.mapping(compose_document(text, path), _Place())
     _verify(seal, key, opening.mac, subject)
-    return Opened(document=replace(document, value=value), secrets=frozenset(opening.secrets))
+    opened = replace(document, value=value, marks=opening.marks, key_marks=opening.key_marks)
+    return Opened(document=opened, secrets=frozenset(opening.secrets))
 
 
 def _verify(seal: Seal, key: bytes, mac: str, subject: str) -> None:
@@ -59,11 +60,28 @@ def _verify(seal: Seal, key: bytes, mac: str, subject: str) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """``there`` in the file, ``here`` in what it opens to (comments leave lists), ``path`` is what SOPS binds to."""
+
+    there: Pointer = ()
+    here: Pointer = ()
+    path: tuple[str, ...] = ()
+
+    def key(self, name: str) -> _Place:
+        return _Place((*self.there, name), (*self.here, name), (*self.path, name))
+
+    def item(self, there: int, here: int) -> _Place:
+        return _Place((*self.there, there), (*self.here, here), self.path)
+
+
 class _Opening:
-    """One walk in the order of the file; ``mac`` and ``secrets`` are whole once it is done."""
+    """One walk in the order of the file; the rest is whole once it is done."""
 
     def __init__(self, document: Document, rules: Rules, key: bytes, *, subject: str, narrow: bool) -> None:
         self.secrets: set[Pointer] = set()
+        self.marks: dict[Pointer, Mark] = {}
+        self.key_marks: dict[Pointer, Mark] = {}
         self._document = document
         self._rules = rules
         self._key = key
@@ -75,52 +93,63 @@ class _Opening:
     def mac(self) -> str:
         return self._hash.hexdigest().upper()
 
-    def mapping(self, node: yaml.MappingNode, pointer: Pointer, path: tuple[str, ...]) -> dict[str, Any]:
+    def mapping(self, node: yaml.MappingNode, at: _Place) -> dict[str, Any]:
+        self.marks[at.here] = self._document.mark(at.there)
         opened: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value)
-            if not path and key == KEY:
+            name = str(key_node.value)
+            if not at.path and name == KEY:
                 continue
-            if key not in self._at(pointer):
-                raise self._error("sops-unsupported", (*pointer, key), "is a key that YAML readers differ about")
-            opened[key] = self._value(value_node, (*pointer, key), (*path, key))
+            place = at.key(name)
+            if name not in self._plain(at):
+                raise self._error("sops-unsupported", place, "is a key that YAML readers differ about")
+            self.key_marks[place.here] = self._document.key_mark(place.there)
+            opened[name] = self._value(value_node, place)
         return opened
 
-    def _value(self, node: yaml.Node, pointer: Pointer, path: tuple[str, ...]) -> Any:
+    def _value(self, node: yaml.Node, at: _Place) -> Any:
         if isinstance(node, yaml.MappingNode):
-            return self.mapping(node, pointer, path)
+            return self.mapping(node, at)
+        self.marks[at.here] = self._document.mark(at.there)
         if isinstance(node, yaml.SequenceNode):
-            items = [self._value(item, (*pointer, index), path) for index, item in enumerate(node.value)]
-            return [item for item in items if not isinstance(item, Comment)]
+            return self._items(node, at)
         assert isinstance(node, yaml.ScalarNode)
-        return self._decrypted(node, pointer, path) if self._rules.covers(path) else self._plain(node, pointer)
-
-    def _plain(self, node: yaml.ScalarNode, pointer: Pointer) -> Any:
+        if self._rules.covers(at.path):
+            return self._decrypted(node, at)
         if not self._narrow:
             self._hash.update(content_of(node) or b"")
-        return self._at(pointer)
+        return self._plain(at)
 
-    def _at(self, pointer: Pointer) -> Any:
+    def _items(self, node: yaml.SequenceNode, at: _Place) -> list[Any]:
+        items: list[Any] = []
+        for index, item in enumerate(node.value):
+            opened = self._value(item, at.item(index, len(items)))
+            if not isinstance(opened, Comment):
+                items.append(opened)
+        return items
+
+    def _plain(self, at: _Place) -> Any:
         value = self._document.value
-        for part in pointer:
+        for part in at.there:
             value = value[part]
         return value
 
-    def _decrypted(self, node: yaml.ScalarNode, pointer: Pointer, path: tuple[str, ...]) -> Any:
+    def _decrypted(self, node: yaml.ScalarNode, at: _Place) -> Any:
         if content_of(node) is None:
             return None
         try:
-            plain = decrypt(str(node.value), self._key, bound_to=f"{':'.join(path)}:")
+            plain = decrypt(str(node.value), self._key, bound_to=f"{':'.join(at.path)}:")
         except NotDecryptable as error:
-            raise self._error("sops-invalid", pointer, str(error)) from None
+            raise self._error("sops-invalid", at, str(error)) from None
         self._hash.update(plain.content)
-        self.secrets.add(pointer)
+        if not isinstance(plain.value, Comment):
+            self.secrets.add(at.here)
         return plain.value
 
-    def _error(self, code: str, pointer: Pointer, message: str) -> TerminalError:
-        mark = self._document.key_mark(pointer)
+    def _error(self, code: str, at: _Place, message: str) -> TerminalError:
+        mark = self._document.key_mark(at.there)
         path = self._document.path
-        name = ".".join(str(part) for part in pointer)
+        name = ".".join(str(part) for part in at.there)
         hint = f"edit it with `sops {path}`, never by hand"
         return TerminalError(
             code, f"{self._subject}: {name}", message, hint=hint, path=path, line=mark.line, column=mark.column

@@ -15,9 +15,10 @@ RESERVED: Final = "clusterops"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """One values file without the reserved block."""
+    """One values file without the reserved block. ``secrets`` are the pointers of what was decrypted in it."""
 
     document: Document
+    secrets: frozenset[Pointer] = frozenset()
 
     @property
     def path(self) -> str:
@@ -26,6 +27,10 @@ class Layer:
     @property
     def values(self) -> Mapping[str, Any]:
         return {key: value for key, value in self.document.value.items() if key != RESERVED}
+
+    @property
+    def secret_values(self) -> tuple[Any, ...]:
+        return tuple(value_at(self.document.value, pointer) for pointer in self.secrets)
 
     def holds(self, pointer: Pointer) -> bool:
         """Whether it says anything at ``pointer``, a null or the reserved block included."""
@@ -55,10 +60,16 @@ class Layers:
 
 def read_layer(text: bytes, path: str, *, subject: str) -> Layer:
     """Raises TerminalError ``yaml-syntax``, ``yaml-duplicate-key``, ``yaml-documents`` or ``value-type``."""
-    document = load_document(text, path)
+    return layer_of(load_document(text, path), subject=subject)
+
+
+def layer_of(document: Document, secrets: frozenset[Pointer] = frozenset(), *, subject: str) -> Layer:
+    """Raises TerminalError ``value-type``."""
     if not isinstance(document.value, Mapping):
-        raise TerminalError("value-type", subject, "is not a map of values", hint="write `key: value` lines", path=path)
-    return Layer(document=document)
+        raise TerminalError(
+            "value-type", subject, "is not a map of values", hint="write `key: value` lines", path=document.path
+        )
+    return Layer(document=document, secrets=secrets)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

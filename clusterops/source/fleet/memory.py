@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -10,7 +11,7 @@ from clusterops.errors import TerminalError
 from clusterops.model.problem import Problem
 from clusterops.model.revision import EntryKind, FileEntry, Snapshot
 from clusterops.source.fleet.content import Content, Layer, read_block, read_content, read_layer
-from clusterops.source.fleet.recipe import VALUES
+from clusterops.source.fleet.recipe import SECRETS, VALUES
 
 T = TypeVar("T")
 _AT_ONCE: Final = 500
@@ -82,6 +83,14 @@ class Reading:
         self.prefetch([(path, entry)])
         return self.memory.get(("layer", path, entry.id), lambda: Layer(path=path))
 
+    def layers(self, directory: str) -> tuple[Layer, ...]:
+        """values.yaml, and above it secrets.yaml where SOPS encrypted one of values."""
+        secrets = f"{directory}/{SECRETS}"
+        content = self.content(secrets) if secrets in self.files else None
+        sealed = content is not None and content.sealed and not content.manifest
+        found = (self.layer(f"{directory}/{VALUES}"), self.layer(secrets) if sealed else None)
+        return tuple(layer for layer in found if layer is not None)
+
     def text(self, path: str) -> bytes | None:
         """Raises TerminalError ``file-too-large``."""
         entry = self.files.get(path)
@@ -111,12 +120,16 @@ class Reading:
             return
         content = self.memory.get(("content", id_), lambda: read_content(text))
         if _is_layer(path):
-            usable = not (content.lfs or content.sops_line)
-            self.memory.get(("layer", path, id_), lambda: self._make_layer(path, text) if usable else Layer(path=path))
+            usable = not (content.lfs or (content.sops_line and not content.sealed))
+            self.memory.get(
+                ("layer", path, id_),
+                lambda: self._make_layer(path, text, sealed=content.sealed) if usable else Layer(path=path),
+            )
 
-    def _make_layer(self, path: str, text: bytes) -> Layer:
-        return read_layer(path, text, blocks=lambda block: self.memory.get(("block", block), lambda: read_block(block)))
+    def _make_layer(self, path: str, text: bytes, *, sealed: bool) -> Layer:
+        read = read_layer(path, text, blocks=lambda block: self.memory.get(("block", block), lambda: read_block(block)))
+        return replace(read, sealed=sealed)
 
 
 def _is_layer(path: str) -> bool:
-    return path.endswith(f"/{VALUES}")
+    return path.endswith((f"/{VALUES}", f"/{SECRETS}"))

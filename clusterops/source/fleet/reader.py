@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from clusterops.errors import TerminalError
 from clusterops.model.fleet import Fleet, FleetFile, Region
 from clusterops.model.problem import Problem
 from clusterops.model.revision import FileEntry, Snapshot
 from clusterops.source.fleet.charts import ChartChecker
-from clusterops.source.fleet.content import Layer, entry_problem
+from clusterops.source.fleet.content import entry_problem, not_encrypted
 from clusterops.source.fleet.deletions import DeletionFile, parse_deletion, unspent
 from clusterops.source.fleet.fleet_file import ParsedFleetFile, missing_fleet_file, parse_fleet_file
 from clusterops.source.fleet.layout import FLEET_FILE, REGION_SHARED, SHARED, Files, Layout, read_layout
 from clusterops.source.fleet.memory import Memory, Reading
-from clusterops.source.fleet.recipe import VALUES
+from clusterops.source.fleet.recipe import SECRETS, VALUES
 from clusterops.source.fleet.region import Ground, cloud_problem, parse_region, region_path, unclaimed
 from clusterops.source.fleet.target import Built, Parts, build_target, clashes
 
@@ -118,9 +118,10 @@ class _Pass:
     def _ground(self, name: str) -> Ground:
         files = self._layout.regions.get(name, {})
         region = self._region(name, files)
-        cloud_values = f"clouds/{region[0].cloud}/{VALUES}"
-        key = (name, self._id(FLEET_FILE), self._id(cloud_values), *_identity(files))
-        return self._reading.memory.get(("ground", key), lambda: self._make_ground(region, files, cloud_values, key))
+        cloud = f"clouds/{region[0].cloud}"
+        of_cloud = (self._id(f"{cloud}/{VALUES}"), self._id(f"{cloud}/{SECRETS}"))
+        key = (name, self._id(FLEET_FILE), *of_cloud, *_identity(files))
+        return self._reading.memory.get(("ground", key), lambda: self._make_ground(region, files, cloud, key))
 
     def _region(self, name: str, files: Files) -> tuple[Region, tuple[Problem, ...]]:
         return self._reading.memory.get(
@@ -139,27 +140,35 @@ class _Pass:
         return region, problems if unknown is None else (*problems, unknown)
 
     def _make_ground(
-        self, found: tuple[Region, tuple[Problem, ...]], files: Files, cloud_values: str, key: tuple[str, ...]
+        self, found: tuple[Region, tuple[Problem, ...]], files: Files, cloud: str, key: tuple[str, ...]
     ) -> Ground:
         region, problems = found
-        own = (self._layer(path) for path in (cloud_values, f"regions/{region.name}/{VALUES}"))
-        layers = tuple(layer for layer in own if layer is not None)
-        inherited = [*self._unusable(files, f"region {region.name}"), *self._unusable_cloud(region.cloud)]
+        layers = (*self._reading.layers(cloud), *self._reading.layers(f"regions/{region.name}"))
+        of_cloud = self._layout.clouds.get(region.cloud, {})
+        beside = {path: entry for path, entry in of_cloud.items() if path.endswith((f"/{VALUES}", f"/{SECRETS}"))}
+        opened = {layer.path for layer in layers}
+        inherited = [
+            *self._unusable(files, f"region {region.name}", opened),
+            *self._unusable(beside, f"cloud {region.cloud}", opened),
+        ]
         wrong = (*problems, *inherited, *(problem for layer in layers for problem in layer.problems))
         return Ground(region=region, layers=layers, problems=wrong, key=key)
 
-    def _unusable_cloud(self, cloud: str) -> list[Problem]:
-        files = self._layout.clouds.get(cloud, {})
-        return self._unusable({path: entry for path, entry in files.items() if path.endswith(VALUES)}, f"cloud {cloud}")
-
-    def _unusable(self, files: Files, subject: str) -> list[Problem]:
+    def _unusable(self, files: Files, subject: str, opened: Collection[str] = ()) -> list[Problem]:
+        """``opened`` are values layers, which are decrypted."""
         judged = (
-            entry_problem(path, entry, self._reading.content(path), subject=subject) for path, entry in files.items()
+            self._plain_secrets(path, subject)
+            or entry_problem(path, entry, self._reading.content(path), subject=subject, opened=path in opened)
+            for path, entry in files.items()
         )
         return [problem for problem in judged if problem is not None]
 
-    def _layer(self, path: str) -> Layer | None:
-        return self._reading.layer(path)
+    def _plain_secrets(self, path: str, subject: str) -> Problem | None:
+        """A secrets.yaml of values beside a values.yaml that nobody encrypted."""
+        content = self._reading.content(path) if path.endswith(f"/{SECRETS}") else None
+        if content is None or content.sops_line or content.manifest or content.lfs or content.unreadable:
+            return None
+        return not_encrypted(path, subject=subject) if _is_beside_values(path) else None
 
     def _id(self, path: str) -> str:
         entry = self._reading.files.get(path)
@@ -188,11 +197,16 @@ class _Pass:
             directory=directory,
             files=files,
             contents={path: content for path, content in contents if content is not None},
-            own=self._layer(f"{directory}/{VALUES}"),
+            own=self._reading.layers(directory),
             ground=ground,
             fleet=self._parsed.file,
             is_cluster=is_cluster,
         )
+
+
+def _is_beside_values(path: str) -> bool:
+    """Of a cloud or a region itself, not of a folder in it."""
+    return path.count("/") == 2
 
 
 def _identity(files: Files) -> tuple[str, ...]:

@@ -8,10 +8,12 @@ from typing import Final
 
 from clusterops.model.fleet import ChartRef, HelmRecipe, KustomizeRecipe, PlainRecipe, Recipe, TemplateRecipe
 from clusterops.model.problem import Problem
-from clusterops.source.fleet.content import Content, Layer
+from clusterops.source.fleet.content import Content, Layer, not_encrypted
 from clusterops.source.fleet.layout import KUSTOMIZATIONS, YAML_SUFFIXES
 
 VALUES: Final = "values.yaml"
+SECRETS: Final = "secrets.yaml"
+"""A values layer right above the values.yaml beside it, encrypted by SOPS."""
 _LONGEST_RELEASE: Final = 53
 """**Source:** helm pkg/chart/common/util ValidateReleaseName, maxReleaseNameLen."""
 
@@ -44,11 +46,14 @@ class Kitchen:
         return tuple(layer.path for layer in self.layers)
 
     @property
+    def sealed(self) -> tuple[str, ...]:
+        return tuple(layer.path for layer in self.layers if layer.sealed)
+
+    @property
     def manifests(self) -> tuple[str, ...]:
         """YAML files other than the values, sorted."""
-        return tuple(
-            sorted(path for path in self.contents if path.endswith(YAML_SUFFIXES) and path != self.values_path)
-        )
+        values = {self.values_path, *self.value_paths}
+        return tuple(sorted(path for path in self.contents if path.endswith(YAML_SUFFIXES) and path not in values))
 
     def problem(self, code: str, message: str, hint: str, path: str = "") -> Problem:
         return Problem(code=code, subject=self.target, message=message, hint=hint, path=path or self.directory)
@@ -60,7 +65,7 @@ def detect_recipe(kitchen: Kitchen) -> tuple[Recipe, tuple[Problem, ...]]:
         return KustomizeRecipe(directory=kitchen.directory), ()
     manifests = kitchen.manifests
     if any(kitchen.contents[path].variables for path in manifests):
-        return TemplateRecipe(files=manifests, values=kitchen.value_paths), ()
+        return TemplateRecipe(files=manifests, values=kitchen.value_paths, sealed=kitchen.sealed), ()
     if kitchen.own is None:
         return PlainRecipe(files=manifests), () if manifests or kitchen.refused else (_nothing(kitchen),)
     return _beside_values(kitchen, kitchen.own, manifests)
@@ -69,13 +74,16 @@ def detect_recipe(kitchen: Kitchen) -> tuple[Recipe, tuple[Problem, ...]]:
 def _beside_values(kitchen: Kitchen, own: Layer, manifests: tuple[str, ...]) -> tuple[Recipe, tuple[Problem, ...]]:
     if manifests and own.only_ours and not own.problems:
         return PlainRecipe(files=manifests), ()
-    recipe = HelmRecipe(chart=kitchen.chart, values=kitchen.value_paths, release=kitchen.release)
+    recipe = HelmRecipe(chart=kitchen.chart, values=kitchen.value_paths, release=kitchen.release, sealed=kitchen.sealed)
     return recipe, tuple(_chart_problems(kitchen, manifests))
 
 
 def _chart_problems(kitchen: Kitchen, manifests: tuple[str, ...]) -> list[Problem]:
     found = []
-    if manifests:
+    plain = f"{kitchen.directory}/{SECRETS}"
+    if plain in manifests and not kitchen.contents[plain].manifest:
+        found.append(not_encrypted(plain, subject=kitchen.target))
+    elif manifests:
         found.append(_unclear(kitchen, manifests[0]))
     if kitchen.chart == ChartRef() and kitchen.chart_expected:
         found.append(_no_chart(kitchen))

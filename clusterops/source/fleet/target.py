@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ class Parts:
     directory: str
     files: Files
     contents: Mapping[str, Content]
-    own: Layer | None
+    own: tuple[Layer, ...]
     ground: Ground | None
     fleet: FleetFile
     is_cluster: bool
@@ -64,9 +64,9 @@ def merge_blocks(layers: Iterable[Layer]) -> Block:
 
 
 def build_target(parts: Parts) -> Built:
-    layers = [*(parts.ground.layers if parts.ground else ()), *([parts.own] if parts.own else [])]
+    layers = [*(parts.ground.layers if parts.ground else ()), *parts.own]
     block = merge_blocks(layers)
-    own_block = block if parts.is_cluster else merge_blocks([parts.own] if parts.own else [])
+    own_block = block if parts.is_cluster else merge_blocks(parts.own)
     chart = chart_of(own_block.value.get("chart")) if own_block.chart_layer else _cloud_chart(parts)
     kitchen = Kitchen(
         target=parts.name,
@@ -79,7 +79,7 @@ def build_target(parts: Parts) -> Built:
         chart_expected=not parts.is_cluster or parts.ground is None or _cloud_is_known(parts.fleet, parts.ground),
     )
     recipe, unclear = detect_recipe(kitchen)
-    problems = (*_problems(parts), *unclear)
+    problems = (*_problems(parts, opened=getattr(recipe, "values", ())), *unclear)
     target = _assemble(parts, block.value, recipe=recipe, problems=problems)
     return _with_place(target, own_block)
 
@@ -125,17 +125,19 @@ def _definition(parts: Parts) -> str:
     return next((path for path in wanted if path in parts.files), "") or next(iter(sorted(parts.files)), "")
 
 
-def _problems(parts: Parts) -> Iterator[Problem]:
+def _problems(parts: Parts, *, opened: Collection[str]) -> Iterator[Problem]:
+    """``opened`` are the files whose values are decrypted."""
     cluster = parts.name.rpartition("/")[2]
     if cluster != REGION_SHARED or parts.is_cluster:
         yield from name_problems(cluster, parts.directory, what="cluster" if parts.is_cluster else "target")
     if parts.ground is not None:
         yield from parts.ground.problems
     for path, entry in parts.files.items():
-        if (problem := entry_problem(path, entry, parts.contents.get(path), subject=parts.name)) is not None:
+        content = parts.contents.get(path)
+        if (problem := entry_problem(path, entry, content, subject=parts.name, opened=path in opened)) is not None:
             yield problem
-    if parts.own is not None:
-        yield from parts.own.problems
+    for layer in parts.own:
+        yield from layer.problems
 
 
 def clashes(targets: Mapping[str, Target]) -> dict[str, Target]:

@@ -6,8 +6,9 @@ import pytest
 
 from clusterops.errors import TerminalError
 from clusterops.model.fleet import TemplateRecipe
-from clusterops.render.recipes import fill_templates
+from clusterops.render.recipes import Pantry, fill_templates
 from clusterops.render.template import Template
+from clusterops.render.values import read_layer
 from tests.unit.render.repository import target_of
 
 CASES = [
@@ -71,7 +72,7 @@ def test_all_missing_variables_are_named_at_once_with_the_place_of_the_first() -
         "v.yaml": b"variables: {SET: 1}",
     }
     with pytest.raises(TerminalError) as caught:
-        fill_templates(target_of(recipe), recipe, contents)
+        fill_templates(target_of(recipe), recipe, _pantry(recipe, contents))
     assert (caught.value.code, caught.value.path, caught.value.line) == ("variable-missing", "a.yaml", 2)
     assert "variables ONE, TWO have" in caught.value.message
 
@@ -88,14 +89,18 @@ def test_variables_come_from_the_layers_and_never_from_the_environment(monkeypat
         "low.yaml": b"variables: {A: low, B: low, C: 3}",
         "high.yaml": b"variables: {B: high, D: true}",
     }
-    (output,) = fill_templates(target_of(recipe), recipe, contents)
+    (output,) = fill_templates(target_of(recipe), recipe, _pantry(recipe, contents))
     assert output.text == b"low high 3 true"
     with pytest.raises(TerminalError, match="HOME_OF_NOBODY"):
-        fill_templates(target_of(recipe), recipe, {**contents, "a.yaml": b"${HOME_OF_NOBODY}"})
+        fill_templates(target_of(recipe), recipe, _pantry(recipe, {**contents, "a.yaml": b"${HOME_OF_NOBODY}"}))
 
 
 def test_a_variable_that_is_a_list_is_refused_at_its_place() -> None:
     recipe = TemplateRecipe(files=("a.yaml",), values=("v.yaml",))
     contents = {"a.yaml": b"${A}", "v.yaml": b"variables:\n  A: [1]\n"}
     with pytest.raises(TerminalError, match=r"v.yaml:2:6: .*\(value-type\)"):
-        fill_templates(target_of(recipe), recipe, contents)
+        fill_templates(target_of(recipe), recipe, _pantry(recipe, contents))
+
+
+def _pantry(recipe: TemplateRecipe, contents: dict[str, bytes]) -> Pantry:
+    return Pantry(contents=contents, layers=[read_layer(contents[path], path, subject="") for path in recipe.values])

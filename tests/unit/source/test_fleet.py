@@ -297,8 +297,8 @@ WRONG_TARGETS: dict[str, tuple[dict[str, str | None], str]] = {
         'clusters/eu/web/values.yaml:1:13: clusterops: "yes please" is not a mapping (value-type)',
     ),
     "sops-key": (
-        {f"{WEB}/values.yaml": "a: 1\nsops:\n  mac: x\n"},
-        "clusters/eu/web/values.yaml:2: eu/web: carries SOPS marks: applied as it is, ciphertext would replace the live"
+        {f"{WEB}/values.yaml": None, f"{WEB}/s.yaml": "a: 1\nsops:\n  mac: x\n"},
+        "clusters/eu/web/s.yaml:2: eu/web: carries SOPS marks: applied as it is, ciphertext would replace the live"
         " secret (secret-not-decrypted)",
     ),
     "sops-value": ({f"{WEB}/values.yaml": "a: 1\nb: ENC[AES256_GCM,data:x]\n"}, "secret-not-decrypted"),

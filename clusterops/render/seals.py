@@ -1,0 +1,110 @@
+"""Values files that SOPS encrypted: what they add to a fingerprint, and what they hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from clusterops.errors import ClusterOpsError, TerminalError
+from clusterops.model.document import load_document
+from clusterops.model.fleet import Recipe, Target
+from clusterops.model.problem import Problem
+from clusterops.model.revision import Snapshot
+from clusterops.model.secret import SecretValues
+from clusterops.render.sops import AgeKeys, Seal, open_file, read_seal
+from clusterops.render.sops.seal import KEY
+from clusterops.render.values import Layer, ValuesError, read_layer
+from clusterops.render.values.layers import layer_of
+
+
+class Seals:
+    """Opens with ``keys``; remembers of every file for whom it is encrypted, and nothing else."""
+
+    def __init__(self, keys: AgeKeys) -> None:
+        self._keys = keys
+        self._known: dict[str, Seal] = {}
+
+    def mark(self, snapshot: Snapshot, target: Target) -> Sequence[object]:
+        """What a render of the target depends on beside its files: as whom each sealed file can be opened.
+
+        Never a secret. Empty for a target without sealed files. Raises what ``layers`` raises for keys and seals.
+        """
+        sealed = sealed_files(target.recipe)
+        if not sealed or not snapshot.trusted:
+            return ["untrusted"] if sealed else []
+        return [(path, self._keys.opens(self._seal(snapshot, path, target.name))) for path in sealed]
+
+    async def layers(self, snapshot: Snapshot, target: Target, contents: Mapping[str, bytes]) -> list[Layer]:
+        """Of the recipe's values files, lowest first.
+
+        Raises TerminalError ``sops-untrusted`` and what open_file and read_layer raise.
+        """
+        sealed = sealed_files(target.recipe)
+        if sealed and not snapshot.trusted:
+            raise _untrusted(sealed[0], target)
+        files = getattr(target.recipe, "values", ())
+        if not sealed:
+            return [read_layer(contents[path], path, subject=target.name) for path in files]
+        return await asyncio.to_thread(lambda: [self._layer(contents[path], path, target) for path in files])
+
+    def _layer(self, text: bytes, path: str, target: Target) -> Layer:
+        if path not in sealed_files(target.recipe):
+            return read_layer(text, path, subject=target.name)
+        opened = open_file(text, path, self._keys, subject=target.name)
+        return layer_of(opened.document, opened.secrets, subject=target.name)
+
+    def _seal(self, snapshot: Snapshot, path: str, subject: str) -> Seal:
+        blob = snapshot.files[path].id
+        if blob not in self._known:
+            document = load_document(snapshot.read(path), path)
+            self._known[blob] = read_seal(document.value.get(KEY), path, subject=subject)
+        return self._known[blob]
+
+
+def sealed_files(recipe: Recipe) -> tuple[str, ...]:
+    return getattr(recipe, "sealed", ())
+
+
+def secrets_of(layers: Sequence[Layer]) -> SecretValues:
+    return SecretValues(value for layer in layers for value in layer.secret_values)
+
+
+@contextmanager
+def discreet(secrets: SecretValues) -> Iterator[None]:
+    """An error that leaves it says nothing of ``secrets``, whoever quoted them."""
+    try:
+        yield
+    except ClusterOpsError as error:
+        if secrets:
+            _strike(error, secrets)
+        raise
+
+
+def _strike(error: ClusterOpsError, secrets: SecretValues) -> None:
+    error.subject, error.message, error.hint = (
+        secrets.struck(text) for text in (error.subject, error.message, error.hint)
+    )
+    error.args = (error.code, error.subject, error.message)
+    if isinstance(error, ValuesError):
+        error.problems = tuple(_struck(problem, secrets) for problem in error.problems)
+
+
+def _struck(problem: Problem, secrets: SecretValues) -> Problem:
+    return replace(
+        problem,
+        subject=secrets.struck(problem.subject),
+        message=secrets.struck(problem.message),
+        hint=secrets.struck(problem.hint),
+    )
+
+
+def _untrusted(path: str, target: Target) -> TerminalError:
+    return TerminalError(
+        "sops-untrusted",
+        target.name,
+        "comes from a fork: its secrets are not decrypted",
+        hint="somebody who may write to the repository can push the same commits to a branch of it",
+        path=path,
+    )
