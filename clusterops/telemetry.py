@@ -107,6 +107,13 @@ class Metrics:
             ["kind", "result"],
             registry=self.registry,
         )
+        self.previews = Counter("clusterops_previews_total", "Plans made for requests", registry=self.registry)
+        self.forge_errors = Counter(
+            "clusterops_forge_errors_total",
+            "What could not be read from, or written to, a forge, and is tried again",
+            ["code"],
+            registry=self.registry,
+        )
         self.watch_restarts = Counter(
             "clusterops_watch_restarts_total",
             "Watches of the live cache that ended, by kind and why",
