@@ -80,6 +80,8 @@ class Exemption:
     limit: Limit
     reason: str
     expires: date
+    source: str = field(default="", compare=False)
+    """``fleet.yaml:13``"""
 
 
 DEFAULT_BUDGETS: Final[Mapping[Budget, Limit]] = {
@@ -111,6 +113,8 @@ class Weight:
     targets: tuple[str, ...]
     exception: str = ""
     """The reason of the exception that makes the limit, "" for the budget itself."""
+    source: str = field(default="", compare=False)
+    """Where that exception stands."""
     total: int = field(default=0, compare=False)
     """How many there are; 0 where nobody counted."""
     expired: str = ""

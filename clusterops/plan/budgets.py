@@ -94,6 +94,7 @@ def _weight(
         limit=limit,
         targets=tuple(sorted(name for name, one in by_target.items() if one.of(budget))),
         exception=allowed[limit],
+        source=_source(fleet, budget, region, allowed[limit]),
         total=total,
         expired=f"; the exception {late[0].reason} expired on {late[0].expires}" if late else "",
     )
@@ -111,6 +112,10 @@ def _limits(fleet: Fleet, budget: Budget, region: str, today: date) -> dict[Limi
 
 def _exceptions(fleet: Fleet, budget: Budget, region: str) -> Iterator[Exemption]:
     return (one for one in fleet.file.policy.exceptions if (one.budget, one.region) == (budget, region))
+
+
+def _source(fleet: Fleet, budget: Budget, region: str, reason: str) -> str:
+    return next((one.source for one in _exceptions(fleet, budget, region) if reason and one.reason == reason), "")
 
 
 def _total(parts: Iterable[Spending]) -> Spending:

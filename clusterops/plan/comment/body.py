@@ -17,7 +17,7 @@ from clusterops.model.report import Outcome
 from clusterops.plan.comment import remarks
 from clusterops.plan.comment.details import fold_of
 from clusterops.plan.comment.heading import heading
-from clusterops.plan.comment.markdown import code, prose, visible
+from clusterops.plan.comment.markdown import code, prose, revision
 from clusterops.plan.comment.parts import Fold, Frame, Item, split
 from clusterops.plan.comment.refusals import refusal_lines, refusals
 from clusterops.plan.comment.table import Row, rest_of, rows_of, shown_rows, table, tells
@@ -28,14 +28,14 @@ from clusterops.plan.rollout import reach_of
 _DIGEST: Final = re.compile(r"<!-- digest:([0-9a-f]{32}) -->\s*\Z")
 _NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REFUSALS_SHOWN: Final = 20
+_REMARKS_SHOWN: Final = 30
 _NO_DIGEST: Final = "0" * 32
 
 
 def marker(fleet: str, management: str = "default", *, part: int = 1) -> str:
     """The first line, by which the comment is found again: ``<!-- clusterops:plan platform -->``."""
     name = fleet if management == "default" else f"{fleet} {management}"
-    told = visible(name).replace("-->", "").replace("--", "- -") if "-->" in name else visible(name)
-    return f"<!-- clusterops:plan {told}{f' part {part}' if part > 1 else ''} -->"
+    return f"<!-- clusterops:plan {name}{f' part {part}' if part > 1 else ''} -->"
 
 
 def comment_digest(body: str) -> str:
@@ -68,7 +68,7 @@ def _parts(preview: Preview, *, at: datetime, digest: str, management: str, limi
     rows = rows_of(outcomes, at if at != _NO_TIME else None)
     told = replace(preview, outcomes=outcomes)
     return split(
-        tuple(_head(told, rows)), tuple(_folds(told, rows)), tuple(_foot(preview, at)), frame=frame, limit=limit
+        tuple(_head(told, rows)), tuple(_folds(told, rows)), tuple(_foot(told, at)), frame=frame, limit=limit
     )
 
 
@@ -79,48 +79,51 @@ def _marked(fleet: str, management: str, part: int) -> str:
 def _head(preview: Preview, rows: Sequence[Row]) -> Iterator[str]:
     pace = planned_pace({each.target: reach_of(each.plan, each.target) for each in preview.outcomes}, preview.fleet)
     yield f"### ClusterOps plan: {prose(heading(preview, pace))}"
-    yield ""
     if not preview.problems and not preview.outcomes:
-        yield _nothing(preview)
+        yield from ("", _nothing(preview))
     if pace is not None:
-        yield from _paced(preview, pace)
-    yield from table(rows)
-    paragraphs = list(_paragraphs(preview, budgets=pace is None))
-    if rows and paragraphs:
+        yield from ("", *_paced(preview, pace))
+    if rows:
+        yield from ("", *table(rows))
+    for paragraph in _paragraphs(preview, budgets=pace is None):
         yield ""
-    yield from paragraphs
+        yield from paragraph
 
 
 def _paced(preview: Preview, pace: PlannedPace) -> Iterator[str]:
     """Nothing reaches all of them at once: how it goes comes first."""
-    yield prose(pace_text(pace))
-    yield from remarks.budget_lines(preview.weights)
-    yield ""
+    yield f"{prose(pace_text(pace))}  "
+    yield from remarks.budget_lines(preview.weights, paced=True)
 
 
 def _nothing(preview: Preview) -> str:
-    compared = sum(len(outcome.plan.changes) for outcome in preview.outcomes if outcome.plan)
-    proof = f"{counted(preview.rendered, 'target')} rendered, 0 objects differ" if preview.rendered or compared else ""
-    unmoved = f"inputs of 0 of {preview.total} targets differ"
-    return f"Nothing changes any more: {proof or unmoved}."
+    unmoved = f"inputs of 0 of {counted(preview.total, 'target')} differ"
+    proof = f"{counted(preview.rendered, 'target')} rendered, 0 objects differ" if preview.rendered else unmoved
+    return f"Nothing changes any more: {proof}."
 
 
-def _paragraphs(preview: Preview, *, budgets: bool) -> Iterator[str]:
-    """Refusals first; each line ends with a break, so that none runs into the next."""
-    problems, plans = refusals(preview), _plans(preview)
+def _paragraphs(preview: Preview, *, budgets: bool) -> Iterator[Sequence[str]]:
+    """Refusals first; a line of remarks ends with a break, so that none runs into the next."""
+    problems = refusals(preview)
     for problem in problems[:_REFUSALS_SHOWN]:
-        yield from refusal_lines(problem, preview)
-        yield ""
+        yield tuple(refusal_lines(problem, preview))
     if len(problems) > _REFUSALS_SHOWN:
-        yield f"❌ {counted(len(problems) - _REFUSALS_SHOWN, 'more refusal')}, folded below."
-        yield ""
-    lines = [*remarks.fork_line(preview), *remarks.final_lines(plans)]
-    lines += remarks.budget_lines(preview.weights) if budgets else ()
-    lines += [*remarks.count_lines(plans), *remarks.rival_lines(preview), *remarks.warning_lines(plans)]
-    shown, more = lines[:_REFUSALS_SHOWN], len(lines) - _REFUSALS_SHOWN
-    yield from (f"{line}  " for line in shown)
-    if more > 0:
-        yield f"ℹ️ {counted(more, 'more remark')}, not shown here."
+        yield (f"❌ {counted(len(problems) - _REFUSALS_SHOWN, 'more refusal')}, folded below.",)
+    lines = tuple(_remarks(preview, budgets=budgets))
+    if lines:
+        yield tuple(f"{line}  " for line in lines[:_REMARKS_SHOWN])
+    if len(lines) > _REMARKS_SHOWN:
+        yield (f"ℹ️ {counted(len(lines) - _REMARKS_SHOWN, 'more remark')}, folded below.",)
+
+
+def _remarks(preview: Preview, *, budgets: bool) -> Iterator[str]:
+    plans = _plans(preview)
+    yield from remarks.fork_line(preview)
+    yield from remarks.final_lines(plans)
+    yield from remarks.budget_lines(preview.weights) if budgets else ()
+    yield from remarks.count_lines(plans)
+    yield from remarks.rival_lines(preview)
+    yield from remarks.warning_lines(plans)
 
 
 def _folds(preview: Preview, rows: Sequence[Row]) -> Iterator[Fold]:
@@ -130,6 +133,11 @@ def _folds(preview: Preview, rows: Sequence[Row]) -> Iterator[Fold]:
         yield Fold(summary=f"{len(rest)} more clusters", items=items, language="")
     if problems:
         yield Fold(summary=f"{len(problems)} more refusals", items=tuple(map(_refusal, problems)), language="")
+    notes = tuple(_remarks(preview, budgets=False))[_REMARKS_SHOWN:]
+    if notes:
+        yield Fold(
+            summary=f"{len(notes)} more remarks", items=tuple(Item(line=f"- {note}") for note in notes), language=""
+        )
     plans = _ordered(preview.outcomes, rows)
     for plan in plans:
         fold = fold_of(plan, preview.origins, named=len(plans) > 1)
@@ -155,19 +163,18 @@ def _plans(preview: Preview) -> list[Plan]:
 
 def _foot(preview: Preview, at: datetime) -> Iterator[str]:
     yield f"<sub>{' · '.join(_made_of(preview, at))}."
-    example = next((outcome.target for outcome in preview.outcomes if tells(outcome)), "TARGET")
-    explain = f"{code(f'clusterops explain {example}')} for where each value comes from"
-    yield f"Comment `clusterops plan` to run it again, {explain}, `clusterops help`.</sub>"
+    commands = ["`clusterops plan` to run it again"]
+    if preview.outcomes:
+        commands.append(f"{code(f'clusterops explain {preview.outcomes[0].target}')} for where each value comes from")
+    yield f"Comment {', '.join(commands)}, `clusterops help`.</sub>"
 
 
 def _made_of(preview: Preview, at: datetime) -> Iterator[str]:
-    branch = preview.base.branch
-    merged = f"Merge of {preview.request.head[:7]} into {preview.base.text}"
-    yield prose(merged)
-    if preview.outcomes:
-        yield f"live state of {at:%H:%M:%SZ}"
     plans = _plans(preview)
+    yield f"Merge of {revision(preview.request.head[:7])} into {revision(preview.base.text)}"
+    if preview.rendered or plans:
+        yield f"live state of {at:%H:%M:%SZ}"
     if plans:
         yield f"plan {(plans[0].id if len(plans) == 1 else preview.plan_id)[:7]}"
     yield f"{preview.rendered} of {counted(preview.total, 'target')} rendered"
-    yield prose(f"redone when {branch} or one of these fields moves" if plans else f"redone when {branch} moves")
+    yield f"redone when {revision(preview.base.branch)}{' or one of these fields' if plans else ''} moves"

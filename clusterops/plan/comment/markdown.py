@@ -15,6 +15,7 @@ from typing import Final
 _LONGEST: Final = 600
 """Characters of one piece of prose; hints with a file to paste are the longest."""
 _HARMLESS: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 /.,+=()-]*[A-Za-z0-9)])?")
+_REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9./-]*(?:@[0-9a-f]{7})?")
 _NOTHING: Final = "\u200b"
 """Between the sign that makes a reference and what it would refer to."""
 _ESCAPES: Final = str.maketrans(
@@ -68,6 +69,11 @@ def code(text: str, *, table: bool = False) -> str:
 def word(text: str, *, table: bool = False) -> str:
     """A name: as it is where that is harmless, else as code."""
     return text if _HARMLESS.fullmatch(text) else code(text, table=table)
+
+
+def revision(text: str) -> str:
+    """``main@4f1c2a9`` and its parts: an ``@`` inside a word mentions nobody."""
+    return text if _REVISION.fullmatch(text) else code(text)
 
 
 def row(cells: Iterable[str]) -> str:

@@ -35,7 +35,7 @@ def needs_key(preview: Preview) -> bool:
 
 def refusal_lines(problem: Problem, preview: Preview) -> Iterator[str]:
     """❌ and the line that stands everywhere, then what to do."""
-    yield f"❌ {code(problem.text)}" + ("  " if problem.hint and problem.code != MISSING_KEY else "")
+    yield f"❌ {code(problem.text)}" + ("  " if problem.hint else "")
     going = _going(problem, preview) if problem.code == MISSING_KEY else None
     if going is not None:
         yield from _key_lines(*going, preview)

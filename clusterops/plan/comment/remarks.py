@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from clusterops.capi.versions import Version, goes_down
 from clusterops.model.plan import Change, Plan
@@ -14,13 +15,13 @@ from clusterops.plan.impact.owners import pool_name
 from clusterops.plan.phrases import counted
 from clusterops.plan.pools import Counted, is_counted, pools
 
-_SPENT = {
+_SPENT: Final = {
     Budget.CLUSTERS_DELETED: ("cluster", "deleted"),
     Budget.POOLS_DELETED: ("pool", "deleted"),
     Budget.MACHINES_REMOVED: ("machine", "removed"),
     Budget.MACHINES_REPLACED: ("machine", "replaced"),
 }
-_NAMED = 5
+_NAMED: Final = 5
 
 
 def final_lines(plans: Iterable[Plan]) -> Iterator[str]:
@@ -35,8 +36,8 @@ def final_lines(plans: Iterable[Plan]) -> Iterator[str]:
         yield f"⚠️ **Cannot be reverted.** {_EMPTY}"
 
 
-_REFUSED = "a revert of this request will be refused."
-_EMPTY = "A Cluster that is deleted is gone with its machines; a revert of this request creates an empty one."
+_REFUSED: Final = "a revert of this request will be refused."
+_EMPTY: Final = "A Cluster that is deleted is gone with its machines; a revert of this request creates an empty one."
 
 
 def _way_back(before: str, after: str) -> str:
@@ -47,12 +48,15 @@ def _way_back(before: str, after: str) -> str:
     return old.text if old.series == new.series else old.series_text
 
 
-def budget_lines(weights: Iterable[Weight]) -> Iterator[str]:
-    """✅ What is spent of which budget, where all of it is within. What is beyond is a refusal."""
-    told = [weight for weight in weights if weight.region or weight.exception]
-    if told and not any(weight.over for weight in weights):
-        noun = "Budget" if len(told) == 1 else "Budgets"
-        yield f"✅ **Fits.** {noun}: {prose('; '.join(map(weight_words, told)))}."
+def budget_lines(weights: Sequence[Weight], *, paced: bool = False) -> Iterator[str]:
+    """✅ What is spent of which budget, where all of it is within. What is beyond is a refusal.
+
+    ``paced``: beside the pace, which leads already.
+    """
+    if weights and not any(weight.over for weight in weights):
+        noun = "Budget" if len(weights) == 1 else "Budgets"
+        mark = "" if paced else "✅ **Fits.** "
+        yield f"{mark}{noun}: {prose('; '.join(map(weight_words, weights)))}."
 
 
 def weight_words(weight: Weight) -> str:
@@ -60,17 +64,24 @@ def weight_words(weight: Weight) -> str:
     noun, verb = _SPENT[weight.budget]
     where = f"in {weight.region}" if weight.region else "in the fleet"
     if weight.exception:
-        return f"{weight.spent} of {counted(weight.limit, noun)} {where} {verb}, by exception {weight.exception}"
+        source = f" ({weight.source})" if weight.source else ""
+        return (
+            f"{weight.spent} of {counted(weight.limit, noun)} {where} {verb}, by exception {weight.exception}{source}"
+        )
     spent = f"{weight.spent} of {counted(weight.total, noun)}" if weight.total else counted(weight.spent, noun)
     return f"{spent} {where} {verb} (limit {weight.limit})"
 
 
 def count_lines(plans: Iterable[Plan]) -> Iterator[str]:
-    """ℹ️ Pools of changed objects whose count is somebody else's."""
-    for plan in plans:
-        for change in plan.changes:
-            if change.writes:
-                yield from (f"ℹ️ {prose(told)}" for told in _uncounted(change))
+    """ℹ️ Pools of changed objects whose count is somebody else's; only their number where they are many."""
+    told = [(plan.target, line) for plan in plans for each in plan.changes if each.writes for line in _uncounted(each)]
+    targets = dict.fromkeys(target for target, _ in told)
+    if len(told) > _NAMED:
+        where = f" in {counted(len(targets), 'cluster')}" if len(targets) > 1 else ""
+        yield f"ℹ️ {len(told)} pools{where} are scaled by others: their counts are not sent."
+        return
+    for target, line in told:
+        yield f"ℹ️ {prose(f'{target}: {line}' if len(targets) > 1 else line)}"
 
 
 def _uncounted(change: Change) -> Iterator[str]:

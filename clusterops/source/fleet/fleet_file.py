@@ -51,8 +51,9 @@ def parse_fleet_file(text: bytes) -> ParsedFleetFile:
         return ParsedFleetFile(file=FleetFile(name=""), problems=(_foreign(document),))
     findings = list(FLEET_FILE.check(document.value, ()))
     right = without(document.value, (finding.pointer for finding in findings))
+    file = _build(right, entries=_entries(document, findings), rollout_at=_rollout_place(document))
     return ParsedFleetFile(
-        file=_build(right, entries=_entries(document, findings), rollout_at=_rollout_place(document)),
+        file=replace(file, policy=_placed(file.policy, document)),
         document=document,
         problems=tuple(finding.problem(document) for finding in findings),
         clouds_known=all(finding.pointer[:1] != ("clouds",) for finding in findings),
@@ -213,6 +214,15 @@ def _policy(value: Mapping[str, Any]) -> Policy:
         exceptions=tuple(_exemption(each) for each in value.get("exceptions") or () if _is_whole(each)),
         deletion_key_days=Policy().deletion_key_days if days is None else days,
     )
+
+
+def _placed(policy: Policy, document: Document) -> Policy:
+    """With the line of each exception, which its reason tells: entries that are wrong are left out before."""
+    written = (document.value.get("policy") or {}).get("exceptions") if policy.exceptions else ()
+    marks = [document.mark(("policy", "exceptions", index)) for index in range(len(written or ()))]
+    lines = {entry.get("reason"): f"{PATH}:{mark.line}" for entry, mark in zip(written or (), marks, strict=True)}
+    placed = (replace(one, source=lines.get(one.reason, "")) for one in policy.exceptions)
+    return replace(policy, exceptions=tuple(placed))
 
 
 def _budgets(value: Mapping[str, Any] | None) -> dict[Budget, Limit]:
