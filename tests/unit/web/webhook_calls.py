@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,9 +35,11 @@ class Writing:
         default_factory=lambda: ForgeFile(kind=ForgeKind.GITHUB, repository=REPOSITORY, per_cluster_status_up_to=0)
     )
     heard: list[Delivery] = field(default_factory=list)
+    pass_on: Callable[[Delivery], None] = lambda _: None
 
     def called(self, delivery: Delivery) -> None:
         self.heard.append(delivery)
+        self.pass_on(delivery)
 
 
 class Ready:
