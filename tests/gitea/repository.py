@@ -26,7 +26,7 @@ class GiteaRepository:
     clone: Path
 
     @classmethod
-    def create(cls, server: GiteaServer, name: str, clone: Path, files: Mapping[str, bytes]) -> GiteaRepository:
+    def create(cls, server: GiteaServer, name: str, clone: Path, files: Mapping[str, bytes | None]) -> GiteaRepository:
         """``files`` are its first commit."""
         server.api("POST", "/user/repos", {"name": name, "default_branch": "main"})
         repository = cls(server=server, name=f"{ADMIN}/{name}", clone=clone)
@@ -145,6 +145,16 @@ class GiteaRepository:
         for each in self.posted(commit):
             newest.setdefault(each["context"], {"state": each["status"], "text": each["description"]})
         return newest
+
+    def refs(self) -> bytes:
+        """Names of all that the server has beside branches and requests, and the notes of ClusterOps in full."""
+        listed = self._git("ls-remote", self.server.git_url(self.name, ADMIN)).splitlines()
+        found = [line for line in listed if "refs/heads/" not in line and "refs/pull/" not in line]
+        if any(line.endswith("refs/notes/clusterops") for line in found):
+            ref = "refs/notes/clusterops"
+            self._git("fetch", "-q", "-f", self.server.git_url(self.name, ADMIN), f"{ref}:{ref}")
+            found.append(self._git("log", "-p", ref))
+        return "\n".join(found).encode()
 
     def hook(self, url: str, secret: str, *events: str) -> None:
         form = {
