@@ -82,7 +82,13 @@ def test_the_deployment_is_locked_down(objects: list[dict[str, Any]]) -> None:
     }
     probes = {name: container[name]["httpGet"]["path"] for name in ("livenessProbe", "readinessProbe")}
     assert probes == {"livenessProbe": "/healthz", "readinessProbe": "/readyz"}
-    assert all("emptyDir" in volume for volume in pod["volumes"])
+    (forge,) = (volume for volume in pod["volumes"] if "emptyDir" not in volume)
+    assert forge["secret"] == {
+        "secretName": "clusterops-forge",
+        "optional": True,
+        "defaultMode": 0o440,
+        "items": [{"key": "webhook-secret", "path": "webhook-secret"}],
+    }
     user = re.search(r"^USER (\d+):", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert user is not None
     assert pod["securityContext"]["runAsUser"] == int(user[1])
