@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from clusterops.controller.board import Board
@@ -27,7 +28,7 @@ from clusterops.model.drift import DriftReport
 from clusterops.model.fleet import Fleet, Target
 from clusterops.model.report import Outcome
 from clusterops.ports import Cluster, Renderer
-from clusterops.render import ProcessRenderer
+from clusterops.render import ProcessRenderer, trace
 from clusterops.settings import RenderSettings, Settings
 from clusterops.source.fleet.reader import FleetReader
 from clusterops.source.git.repository import GitRepository
@@ -98,13 +99,15 @@ async def run_daemon(settings: Settings, logger: Logger, stop: asyncio.Event) ->
         repository = GitRepository(
             settings.repository, settings.network, settings.cache_dir / "mirrors", logger, clock=clock
         )
-        board = Board(repository=repository)
+        board = Board(repository=repository, clock=clock, management=settings.daemon.management)
         doors = build_doors(settings, cluster, renderer, logger=logger, metrics=metrics)
         daemon = Daemon(
             repository=repository,
             doors=doors,
             reader=FleetReader(),
-            verdicts=Verdicts(board=board, clock=clock, logger=logger, management=settings.daemon.management),
+            verdicts=Verdicts(
+                board=board, clock=clock, logger=logger, management=settings.daemon.management, metrics=metrics
+            ),
             board=board,
             gate=gate,
             settings=settings.daemon,
@@ -118,12 +121,18 @@ async def run_daemon(settings: Settings, logger: Logger, stop: asyncio.Event) ->
             ),
             board=board,
             previewer=Previewer(
-                repository=repository, reader=FleetReader(), doors=doors, management=settings.daemon.management
+                repository=repository,
+                reader=FleetReader(),
+                doors=doors,
+                management=settings.daemon.management,
+                memories=lambda: daemon.memories,
+                trace=partial(trace, renderer),
             ),
             base=lambda: daemon.base,
             branch=settings.repository.branch,
             poll_s=settings.forge.poll_s,
             look_now=daemon.look_now,
+            watched=lambda: daemon.drifting is not None,
         )
         listen = settings.daemon.listen_host, settings.daemon.listen_port
         webhooks = Webhooks(

@@ -14,7 +14,7 @@ from clusterops.controller.dependents import with_dependents, with_old_classes
 from clusterops.controller.drift_look import Rules, drift_rules
 from clusterops.controller.drift_reports import DriftReports
 from clusterops.controller.drift_telling import Telling
-from clusterops.controller.drifting import Drifting
+from clusterops.controller.drifting import Drifting, nobody
 from clusterops.controller.due import Memory, counts_of, find_due, gone_target
 from clusterops.controller.following import Following
 from clusterops.controller.forges import Forges
@@ -192,12 +192,15 @@ class Daemon:
         self._headed.set()
         if self.forges is not None and self._group is not None:
             await self.forges.take(fleet, self._group)
+            await self.forges.passed_over(revision, last)
         self.pacing.moved()
-        for commit in await self._intake(fleet, snapshot).commits(due, seen_at):
+        commits = await self._intake(fleet, snapshot).commits(due, seen_at)
+        for commit in commits:
             self._begin(commit)
         self.pacing.complete()
         if self.head is None:
             self._collect_classes()
+            self._look_back(commits)
         if self.drifting is not None:
             self.drifting.telling.moved.set()
             self.drifting.headed()
@@ -214,10 +217,17 @@ class Daemon:
 
     @property
     def base(self) -> Base | None:
-        """What requests are merged with; None before the first commit, and while the head cannot be read."""
-        if self._fleet is None or self._snapshot is None or self._fleet.problems:
+        """What requests are merged with; None before the first commit."""
+        if self._fleet is None or self._snapshot is None:
             return None
         return Base(snapshot=self._snapshot, fleet=self._fleet)
+
+    def _look_back(self, commits: Iterable[Commit]) -> None:
+        """At verdicts that an earlier process owes, in the background: nothing waits for a forge."""
+        if self.forges is not None and self._group is not None and self._snapshot is not None:
+            busy = {commit.revision.commit for commit in commits}
+            looking = self.forges.look_back(self._snapshot.revision, busy)
+            self._group.create_task(looking, name="look-back")
 
     async def _tell_fleet(self) -> None:
         """Writes the Fleet again when a commit has come to its end."""
@@ -342,7 +352,10 @@ class Daemon:
         if self.cache is not None:
             telling = Telling(records=doors.records, logger=doors.logger, metrics=doors.metrics)
             trail = AuditTrail(self.drift.audit_log) if self.drift.audit_log is not None else None
-            self.drifting = Drifting(doors=doors, cache=self.cache, healer=self, telling=telling, trail=trail)
+            heard = self.forges.object_moved if self.forges is not None else nobody
+            self.drifting = Drifting(
+                doors=doors, cache=self.cache, healer=self, telling=telling, trail=trail, heard=heard
+            )
             self._group.create_task(self.drifting.follow(), name="drift")
             self._group.create_task(self._reports(self.drifting).run(), name="drift-reports")
         self._opened = True

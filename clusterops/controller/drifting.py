@@ -7,7 +7,7 @@ whose departures are other ones than those known is looked at.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -60,6 +60,10 @@ class Healer(Protocol):
         """Wakes the target's ordinary pass, which may put these back."""
 
 
+def nobody(key: ObjectKey) -> None:
+    """Hears of a change."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Drifting:
     """One fleet's drift. ``follow`` once the daemon leads; everything else is told to it."""
@@ -69,6 +73,8 @@ class Drifting:
     healer: Healer
     telling: Telling
     trail: AuditTrail | None = None
+    heard: Callable[[ObjectKey], None] = nobody
+    """Told of every live object that changed in more than its status."""
     _index: Index = field(default_factory=Index)
     _known: dict[str, Mapping[ObjectKey, Departing]] = field(default_factory=dict)
     """What the last look at a target was about; one that was never looked at departs nowhere."""
@@ -231,6 +237,7 @@ class Drifting:
 
     async def _notice(self) -> None:
         async for key in self.cache.changes():
+            self.heard(key)
             name = self._index.owners.get(key)
             if name is None:
                 self._stray(key)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Final
 
 from clusterops.controller.board import Board
 from clusterops.controller.preview import Base, Previewer
 from clusterops.controller.previews import Previews
+from clusterops.controller.reconcile import unforeseen
 from clusterops.errors import ClusterOpsError
-from clusterops.model.fleet import Fleet, ForgeFile
+from clusterops.model.commit_status import State
+from clusterops.model.fleet import Fleet, ForgeFile, ForgeKind
 from clusterops.model.key import ObjectKey
 from clusterops.model.request import Called, Delivery
+from clusterops.model.revision import Revision
 from clusterops.ports import Forge
+from clusterops.status import Contexts
 
+LOOK_BACK_S: Final = 60.0
+"""Between two tries, while the forge cannot be asked."""
 OpenForge = Callable[[ForgeFile], AbstractAsyncContextManager[Forge]]
 
 
@@ -31,6 +38,8 @@ class Forges:
     poll_s: float
     look_now: Callable[[], None] = lambda: None
     """At the branch."""
+    watched: Callable[[], bool] = lambda: False
+    """Whether live objects are told of."""
     taken: bool = False
     """Whether a fleet was read, so that ``file`` is known."""
     file: ForgeFile | None = None
@@ -39,14 +48,17 @@ class Forges:
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, fleet: Fleet, group: asyncio.TaskGroup) -> None:
-        """Before anything is told of the commit. A fleet that cannot be read names no other forge."""
-        if fleet.problems:
+        """Before anything is told of the commit. A fleet that cannot be read names no other forge, at most the first:
+
+        a request that mends it is to be planned.
+        """
+        file = fleet.file.forge
+        if fleet.problems and (file is None or self.file is not None):
             return
-        self.taken = True
-        if fleet.file.forge == self.file:
+        self.taken, known, self.file = True, self.file, file
+        if _place(known) == _place(file):
             return
         await self._close()
-        self.file = fleet.file.forge
         if self.file is not None:
             self._ready.clear()
             self._serving = group.create_task(self._serve(self.file), name="requests-of-people")
@@ -65,13 +77,42 @@ class Forges:
         """A webhook that was verified."""
         if delivery.kind is Called.PUSH and delivery.branch == self.branch:
             self.look_now()
-        if self.previews is not None and delivery.kind is not Called.OTHER:
-            self.previews.look_now()
+        if self.previews is not None:
+            self.previews.called(delivery)
+
+    async def passed_over(self, head: Revision, last: str) -> None:
+        """Commits of the branch that were taken together with the head."""
+        if self.file is not None and last:
+            self.board.carry(head.commit, await self.previewer.repository.passed_over(head.commit, last))
+
+    async def look_back(self, head: Revision, busy: Collection[str]) -> None:
+        """Of a process that has just begun: what an earlier one left pending is judged with the head.
+
+        ``busy`` are commits that get a verdict of their own.
+        """
+        doors = self.previewer.doors
+        while self.file is not None:
+            try:
+                self.board.carry(head.commit, await self._left_pending(head, busy))
+                await self.board.settle(head.commit)
+                return
+            except ClusterOpsError as error:
+                doors.metrics.forge_errors.labels(code=error.code).inc()
+                doors.logger.warning("not looked back", code=error.code, error=str(error))
+                await doors.clock.sleep(LOOK_BACK_S)
+
+    async def _left_pending(self, head: Revision, busy: Collection[str]) -> list[Revision]:
+        apply = Contexts(management=self.previewer.management).apply
+        earlier = await self.previewer.repository.passed_over(head.commit, "")
+        asked = [each for each in earlier if each.commit not in busy]
+        standing = [(await self.board.standing(each.commit)).get(apply) for each in asked]
+        pairs = zip(asked, standing, strict=True)
+        return [each for each, status in pairs if status is not None and status.state is State.PENDING]
 
     async def _serve(self, file: ForgeFile) -> None:
         try:
             async with self.open(file) as forge:
-                self.board.forge = forge
+                self.board.use(forge)
                 self.previews = Previews(
                     forge=forge,
                     board=self.board,
@@ -79,13 +120,18 @@ class Forges:
                     base=self.base,
                     branch=self.branch,
                     poll_s=self.poll_s,
+                    queued=file.kind is ForgeKind.GITHUB,
+                    watched=self.watched,
                 )
                 self._ready.set()
                 await self.previews.run()
         except ClusterOpsError as error:
             self.previewer.doors.logger.error("forge cannot be used", code=error.code, error=str(error))
+        except Exception as error:
+            unforeseen(error, "forge", self.previewer.doors.logger)
         finally:
-            self.board.forge = self.previews = None
+            self.previews = None
+            self.board.use(None)
             self._ready.set()
 
     async def _close(self) -> None:
@@ -93,3 +139,7 @@ class Forges:
         if serving is not None:
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
+
+
+def _place(file: ForgeFile | None) -> tuple[str, str] | None:
+    return (file.kind, file.repository) if file is not None else None

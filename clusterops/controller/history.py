@@ -51,7 +51,7 @@ class History:
     async def _hold(self, revision: Revision, error: TerminalError, *, leading: bool) -> None:
         if self._held != revision.commit:
             self._held = revision.commit
-            await self.verdicts.refuse(revision, Problem.of(error))
+            self.verdicts.refuse(revision, Problem.of(error))
         halted = Halt(revision=revision.commit, target="", code=error.code)
         if leading and self.records.of_fleet.halted != halted:
             await self.records.of_fleet.note_halted(halted)

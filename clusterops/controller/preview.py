@@ -6,16 +6,18 @@ Only targets whose inputs the request changes are rendered; the whole of them is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from clusterops.controller.commits import Commit
-from clusterops.controller.due import GONE, gone_target, inputs_of, with_keys
+from clusterops.controller.dependents import with_dependents
+from clusterops.controller.differing import Sight, due_between
+from clusterops.controller.due import Due, Memory
 from clusterops.controller.judging import counting, judge_counting
 from clusterops.controller.reconcile import draft_plan
 from clusterops.controller.work import Doors, Work
 from clusterops.errors import ClusterOpsError
-from clusterops.model.fleet import Fleet, Target
+from clusterops.model.fleet import Fleet, Target, is_shared
 from clusterops.model.preview import Preview
 from clusterops.model.problem import Problem
 from clusterops.model.report import Outcome, Stage
@@ -23,8 +25,17 @@ from clusterops.model.request import ChangeRequest
 from clusterops.model.revision import Snapshot
 from clusterops.ports import Repository
 from clusterops.source.fleet.reader import FleetReader
+from clusterops.status import StoredTarget
 
 _UNRENDERED = frozenset({Stage.SOURCE, Stage.RENDER})
+
+
+Trace = Callable[[Snapshot, Target, str], Awaitable[str]]
+"""Where a rendered value (``KIND/NAME:/pointer``) comes from, as places and never as a value; "" when nobody knows."""
+
+
+async def _untraced(snapshot: Snapshot, target: Target, question: str) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,79 +45,102 @@ class Base:
     snapshot: Snapshot
     fleet: Fleet
 
+    @property
+    def commit(self) -> str:
+        return self.snapshot.revision.commit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge:
-    """A request merged with a base: ``changed`` are the targets whose inputs differ, with their new inputs."""
+    """A request merged with a base. ``due`` are the targets whose inputs differ, by name, what git drops included."""
 
     request: ChangeRequest
     base: Base
     snapshot: Snapshot
     fleet: Fleet
-    changed: Mapping[str, str]
-    gone: tuple[Target, ...] = ()
+    due: tuple[Due, ...]
+    total: int = 0
+    """Targets whose inputs were compared."""
 
     @property
-    def same_work(self) -> tuple[object, ...]:
-        """Equal merges are planned alike, whatever else moved on the branch."""
-        policy = self.fleet.file.policy, self.fleet.file.rollout, self.fleet.problems
-        return self.request.head, tuple(sorted(self.changed.items())), tuple(t.name for t in self.gone), policy
+    def names(self) -> frozenset[str]:
+        return frozenset(each.target.name for each in self.due)
+
+    @property
+    def leads(self) -> bool:
+        """Whether Clusters of other targets may follow what it changes."""
+        return any(map(is_shared, self.names))
+
+    def is_of(self, request: ChangeRequest, base: Base) -> bool:
+        mine = self.request.head, self.request.fork, self.base.commit
+        return mine == (request.head, request.fork, base.commit)
+
+    def same_work(self, other: Merge) -> bool:
+        """Equal ones are planned and judged alike, whatever else moved on the branch."""
+        return self._work == other._work
+
+    @property
+    def _work(self) -> tuple[object, ...]:
+        fleet = self.fleet
+        inputs = tuple((each.target.name, each.inputs) for each in self.due)
+        return self.request.head, self.request.fork, inputs, fleet.file, fleet.problems, fleet.unclaimed
 
 
 @dataclass(slots=True, kw_only=True)
 class Previewer:
-    """``management`` says which regions are ours."""
+    """``management`` says which regions are ours, ``memories`` what the last pass over each target was about."""
 
     repository: Repository
     reader: FleetReader
     doors: Doors
     management: str
+    memories: Callable[[], Mapping[str, Memory]] = dict
+    trace: Trace = _untraced
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _base: Sight | None = None
+    """Of the base that was compared with last."""
 
     async def merge(self, request: ChangeRequest, base: Base) -> Merge:
         """Raises what Repository.merged raises."""
-        snapshot = await self.repository.merged(request, base.snapshot.revision.commit)
-        fleet = await asyncio.to_thread(self.reader.read, snapshot)
-        changed, gone = await asyncio.to_thread(self._changed, base, snapshot, fleet)
-        return Merge(request=request, base=base, snapshot=snapshot, fleet=fleet, changed=changed, gone=gone)
+        snapshot = await self.repository.merged(request, base.commit)
+        async with self._reading:
+            fleet = await asyncio.to_thread(self.reader.read, snapshot)
+            recorded = dict(self.doors.records.known), dict(self.memories())
+            due = await asyncio.to_thread(self._due, base, snapshot, fleet, recorded)
+        return Merge(request=request, base=base, snapshot=snapshot, fleet=fleet, due=due, total=len(self._mine(fleet)))
 
     async def preview(self, merge: Merge) -> Preview:
         """Never raises an expected error: the preview holds it. Whatever stops a target here stops it once merged."""
-        fleet, doors = merge.fleet, self.doors
-        commit = Commit(
-            revision=merge.snapshot.revision,
-            fleet=fleet,
-            works={} if fleet.problems else self._works(merge),
-            owners=doors.records.owners,
-            seen_at=doors.clock.now(),
-            fleet_size=len(self._mine(fleet)),
-            silent=True,
-        )
-        drafts = await asyncio.gather(
-            *(draft_plan(work, doors, commit.view(name)) for name, work in commit.works.items())
-        )
-        outcomes = {name: draft.outcome for name, draft in zip(commit.works, drafts, strict=True)}
+        doors, fleet = self.doors, merge.fleet
         preview = Preview(
             request=merge.request,
             base=merge.base.snapshot.revision,
-            fleet=fleet,
-            planned_at=commit.seen_at,
-            outcomes=tuple(outcomes.values()),
-            rendered=sum(outcome.stage not in _UNRENDERED for outcome in outcomes.values()),
-            total=commit.fleet_size,
+            fleet=_named(fleet, merge.base.fleet),
+            planned_at=doors.clock.now(),
+            total=merge.total,
             problems=fleet.problems,
         )
-        return await self._judged(preview, outcomes)
-
-    async def _judged(self, preview: Preview, outcomes: Mapping[str, Outcome]) -> Preview:
-        cluster, today = self.doors.cluster, preview.planned_at.date()
+        if fleet.problems:
+            return preview
         try:
-            stopped, weights = await judge_counting(
-                preview.fleet, outcomes, self.doors.records.owners(), counting(cluster), today
-            )
+            works = self._works(merge, await self._with_followers(merge))
         except ClusterOpsError as error:
-            return replace(preview, problems=(*preview.problems, Problem.of(error)))
-        judged = (replace(each, problem=stopped.get(name, each.problem)) for name, each in outcomes.items())
-        return replace(preview, outcomes=tuple(judged), weights=weights)
+            return replace(preview, problems=(Problem.of(error),))
+        commit = Commit(
+            revision=merge.snapshot.revision,
+            fleet=fleet,
+            works=works,
+            owners=doors.records.owners,
+            seen_at=preview.planned_at,
+            fleet_size=merge.total,
+            silent=True,
+        )
+        drafts = await asyncio.gather(
+            *(draft_plan(work, doors, commit.view(name), looks=True) for name, work in works.items())
+        )
+        outcomes = {name: draft.outcome for name, draft in zip(works, drafts, strict=True)}
+        rendered = [name for name, each in outcomes.items() if each.stage not in _UNRENDERED and not works[name].gone]
+        return await self._judged(replace(preview, rendered=len(rendered)), outcomes)
 
     def stopped(self, request: ChangeRequest, base: Base, error: ClusterOpsError) -> Preview:
         """Of a request that cannot even be merged."""
@@ -119,38 +153,62 @@ class Previewer:
             problems=(Problem.of(error),),
         )
 
-    def _changed(self, base: Base, snapshot: Snapshot, fleet: Fleet) -> tuple[dict[str, str], tuple[Target, ...]]:
-        """Blocking. O(targets)."""
-        before, after = self._mine(base.fleet), self._mine(fleet)
-        found: dict[str, str] = {}
-        for name, target in sorted(after.items()):
-            inputs, known = self._inputs(target, fleet, snapshot), before.get(name)
-            if known is None or self._inputs(known, base.fleet, base.snapshot) != inputs:
-                found[name] = inputs
-        known_records = self.doors.records.known
-        left = sorted(name for name in before.keys() - fleet.targets.keys() if name in known_records)
-        return found, tuple(gone_target(known_records[name], fleet) for name in left)
+    async def _judged(self, preview: Preview, outcomes: Mapping[str, Outcome]) -> Preview:
+        cluster, today = self.doors.cluster, preview.planned_at.date()
+        preview = replace(preview, outcomes=tuple(outcomes.values()))
+        try:
+            stopped, weights = await judge_counting(
+                preview.fleet, outcomes, self.doors.records.owners(), counting(cluster), today
+            )
+        except ClusterOpsError as error:
+            return replace(preview, problems=(*preview.problems, Problem.of(error)))
+        judged = (replace(each, problem=stopped.get(name, each.problem)) for name, each in outcomes.items())
+        return replace(preview, outcomes=tuple(judged), weights=weights)
 
-    def _inputs(self, target: Target, fleet: Fleet, snapshot: Snapshot) -> str:
-        return with_keys(inputs_of(target, snapshot, self.doors.renderer), fleet.keys_for(target.name))
+    def _due(
+        self,
+        base: Base,
+        snapshot: Snapshot,
+        fleet: Fleet,
+        recorded: tuple[Mapping[str, StoredTarget], Mapping[str, Memory]],
+    ) -> tuple[Due, ...]:
+        """Blocking. O(targets). A base that cannot be read was never passed over: what came before it counts."""
+        (known, memories), renderer = recorded, self.doors.renderer
+        merged = Sight.of(fleet, self._mine(fleet), snapshot, renderer)
+        if base.fleet.problems:
+            before = {name: memory.inputs for name, memory in memories.items()}
+        else:
+            if self._base is None or self._base.commit != base.commit:
+                self._base = Sight.of(base.fleet, self._mine(base.fleet), base.snapshot, renderer)
+            before = self._base.inputs(known)
+        return due_between(before, merged, known, memories, policy_moved=base.fleet.file.policy != fleet.file.policy)
 
-    def _works(self, merge: Merge) -> dict[str, Work]:
-        fleet, snapshot = merge.fleet, merge.snapshot
-        targets = {name: fleet.targets[name] for name in merge.changed} | {each.name: each for each in merge.gone}
+    async def _with_followers(self, merge: Merge) -> tuple[Due, ...]:
+        """Raises what reading raises."""
+        mine = self._mine(merge.fleet)
+        return await with_dependents(merge.due, mine, self.memories(), merge.snapshot, self.doors)
+
+    def _works(self, merge: Merge, due: tuple[Due, ...]) -> dict[str, Work]:
         return {
-            name: Work(
-                target=target,
-                snapshot=snapshot,
-                commit=snapshot.revision.commit,
-                inputs=merge.changed.get(name, GONE),
-                gone=name not in merge.changed,
-                settle_timeout_s=fleet.file.rollout.settle_timeout_s,
-            ).keyed(fleet)
-            for name, target in sorted(targets.items())
+            each.target.name: Work(
+                target=each.target,
+                snapshot=merge.snapshot,
+                commit=merge.snapshot.revision.commit,
+                inputs=each.inputs,
+                gone=each.gone,
+                after=each.after,
+                settle_timeout_s=merge.fleet.file.rollout.settle_timeout_s,
+            ).keyed(merge.fleet)
+            for each in due
         }
 
     def _mine(self, fleet: Fleet) -> dict[str, Target]:
         return {name: target for name, target in fleet.targets.items() if target.management == self.management}
+
+
+def _named(fleet: Fleet, base: Fleet) -> Fleet:
+    """The branch says which fleet it is: a request that breaks fleet.yaml is told in the same comment."""
+    return replace(fleet, file=replace(fleet.file, name=base.file.name)) if base.file.name else fleet
 
 
 def with_rivals(preview: Preview, others: Mapping[int, frozenset[str]]) -> Preview:

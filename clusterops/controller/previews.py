@@ -1,39 +1,55 @@
-"""Open requests, followed: each is planned when it comes, and again when its plan may be another one."""
+"""Open requests, followed: each is planned when it comes, and again when its plan may be another one.
+
+Each is looked at by itself, so that one that breaks holds up no other. What stands on a request is written only where
+it is news, also after a restart; what could not be written is tried again.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Final
 
+from clusterops.controller.answers import Answers
 from clusterops.controller.board import Board
+from clusterops.controller.followed import Followed, is_away, passes, says_same, without_cluster
 from clusterops.controller.preview import Base, Merge, Previewer, with_rivals
 from clusterops.controller.reconcile import unforeseen
 from clusterops.controller.request_statuses import request_statuses
-from clusterops.errors import ClusterOpsError
+from clusterops.controller.schedule import Schedule
+from clusterops.controller.sticky_comment import StickyComment
+from clusterops.errors import ClusterOpsError, TransientError
+from clusterops.model.commit_status import State
 from clusterops.model.key import ObjectKey
 from clusterops.model.preview import Preview
-from clusterops.model.request import ChangeRequest, Comment
-from clusterops.plan.comment import comment_parts, marker
+from clusterops.model.request import Called, ChangeRequest, Delivery
 from clusterops.ports import Forge
 from clusterops.status import Contexts, plan_pending
 
-
-@dataclass(slots=True, kw_only=True)
-class Shown:
-    """What stands on a request: of which merge, and the preview made of it."""
-
-    merge: Merge | None
-    preview: Preview
-
-    def compares(self, key: ObjectKey) -> bool:
-        plans = (outcome.plan for outcome in self.preview.outcomes if outcome.plan is not None)
-        return any(change.key == key for plan in plans for change in plan.changes)
+AT_ONCE: Final = 2
+"""Previews, so that commits have the cores."""
+DEBOUNCE_S: Final = 2.0
+"""What lives moves in bursts."""
+ACQUAINTED_S: Final = 20.0
+"""Longest that one request waits for what the others touch, so that it is told of its rivals at once."""
+AGAIN_S: Final = 60.0
+"""Longest between two tries of one request."""
+DOUBT_S: Final = 10.0
+"""Until a request that changes nothing any more is told so: by then the forge knows whether it is merged."""
+LISTENED: Final = 10
+"""Requests whose comments are read with each look, whatever webhooks say."""
+_LOST: Final = 3
+"""Tries before a reference that is not where the forge says is told."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Previews:
-    """``base`` is the head as the daemon has taken it, None before that."""
+    """``base`` is the head as the daemon has taken it, None before that; ``watched`` whether live objects are told of.
+
+    ``queued``: the branch may have a merge queue.
+    """
 
     forge: Forge
     board: Board
@@ -41,105 +57,350 @@ class Previews:
     base: Callable[[], Base | None]
     branch: str
     poll_s: float
-    shown: dict[int, Shown] = field(default_factory=dict)
+    queued: bool = False
+    watched: Callable[[], bool] = lambda: False
+    open: dict[str, Followed] = field(default_factory=dict)
+    """By reference."""
+    _groups: tuple[ChangeRequest, ...] = ()
+    _listened: list[str] = field(default_factory=list)
+    _day: date | None = None
+    _refreshed_s: float = 0.0
+    _away_since: datetime | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _stale: set[int] = field(default_factory=set)
-    """Requests whose live objects moved."""
+    _acquainted: asyncio.Event = field(default_factory=asyncio.Event)
+    _merging: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _planning: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _passes: Schedule = field(init=False)
+    _comment: StickyComment = field(init=False)
+    _answers: Answers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._passes = Schedule(run=self._pass, clock=self.previewer.doors.clock, backoff_max_s=AGAIN_S)
+        self._comment = StickyComment(forge=self.forge, management=self.previewer.management)
+        self._answers = Answers(forge=self.forge, previewer=self.previewer)
 
     async def run(self) -> None:
         """Until cancelled."""
-        doors = self.previewer.doors
-        while True:
-            self._wake.clear()
-            try:
-                await self.look()
-            except ClusterOpsError as error:
-                doors.logger.warning("requests not looked at", code=error.code, error=str(error))
-            except Exception as error:
-                unforeseen(error, "requests", doors.logger)
-            try:
-                async with asyncio.timeout(self.poll_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+        try:
+            failures = 0
+            while True:
+                self._wake.clear()
+                failures = 0 if await self._looked() else failures + 1
+                await self._pause(min(self.poll_s, 2.0**failures) if failures else self.poll_s)
+        finally:
+            for timer in self._timers.values():
+                timer.cancel()
+            await self._passes.drain(0)
+
+    def called(self, delivery: Delivery) -> None:
+        """A hint where to look."""
+        if delivery.kind is Called.COMMENT:
+            for followed in self.open.values():
+                if followed.request.number == delivery.number:
+                    followed.unread = True
+                    self._passes.wake(followed.name)
+        if delivery.kind is not Called.OTHER:
+            self._wake.set()
 
     def look_now(self) -> None:
-        """A webhook came, or the branch moved."""
+        """The branch has another head, perhaps: requests are listed first, as one of them may be what was merged."""
         self._wake.set()
 
     def object_moved(self, key: ObjectKey) -> None:
         """A live object changed in more than its status."""
-        hit = {number for number, shown in self.shown.items() if shown.compares(key)}
-        if hit:
-            self._stale |= hit
-            self._wake.set()
+        for followed in self.open.values():
+            if followed.moved is not None:
+                followed.moved.add(key)
+            elif followed.compares((key,)):
+                self._later(followed)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is being looked at, and nothing that moved waits to be."""
+        return not self._passes.running and not self._timers and not self._wake.is_set()
 
     async def look(self) -> None:
-        """One round over all open requests. Raises what the forge's list raises."""
+        """One round over the list of open requests. Raises what the forge's list raises."""
         base = self.base()
         if base is None:
             return
-        requests = await self.forge.open_requests(self.branch)
-        for number in self.shown.keys() - {request.number for request in requests}:
-            del self.shown[number]
-        for request in requests:
-            await self._request(request, base)
+        found = (*await self.forge.open_requests(self.branch), *await self._queue())
+        self._close({request.ref for request in found})
+        for request in found:
+            self._take(request)
+        for followed in self.open.values():
+            merged = followed.merge is not None and followed.merge.base.commit == base.commit
+            if not merged or followed.doubted_until_s is not None:
+                self._passes.wake(followed.name)
+        self._refresh()
+        for name in self._to_listen():
+            self.open[name].unread = True
+            self._passes.wake(name)
 
-    async def _request(self, request: ChangeRequest, base: Base) -> None:
-        stale = request.number in self._stale
-        self._stale.discard(request.number)
-        shown = self.shown.get(request.number)
+    async def _looked(self) -> bool:
+        doors = self.previewer.doors
         try:
-            merge = await self.previewer.merge(request, base)
+            await self.look()
         except ClusterOpsError as error:
-            return await self._show(Shown(merge=None, preview=self.previewer.stopped(request, base, error)))
-        if shown is not None and shown.merge is not None and shown.merge.same_work == merge.same_work and not stale:
+            doors.metrics.forge_errors.labels(code=error.code).inc()
+            doors.logger.warning("requests not looked at", code=error.code, error=str(error))
+        except Exception as error:
+            unforeseen(error, "requests", doors.logger)
+        else:
+            return True
+        return False
+
+    async def _pause(self, seconds: float) -> None:
+        waits = [
+            asyncio.ensure_future(self._wake.wait()),
+            asyncio.ensure_future(self.previewer.doors.clock.sleep(seconds)),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+
+    async def _queue(self) -> tuple[ChangeRequest, ...]:
+        """A queue that cannot be listed is as it was."""
+        if not self.queued:
+            return ()
+        try:
+            self._groups = await self.previewer.repository.merge_groups()
+        except ClusterOpsError as error:
+            self.previewer.doors.logger.warning("merge queue not listed", code=error.code, error=str(error))
+        return self._groups
+
+    def _take(self, request: ChangeRequest) -> None:
+        known = self.open.get(request.ref)
+        if known is None:
+            self.open[request.ref] = Followed(request=request)
+            self._acquainted.clear()
+        elif (known.request.head, known.request.fork) == (request.head, request.fork):
+            known.request = request
+            return
+        else:
+            known.request, known.lost = request, 0
+        self._passes.wake(request.ref)
+
+    def _close(self, still: set[str]) -> None:
+        for name in self.open.keys() - still:
+            left = self.open.pop(name)
+            if name in self._timers:
+                self._timers.pop(name).cancel()
+            self._wake_rivals(left, left.touches or frozenset())
+        self._acquaint()
+
+    def _refresh(self) -> None:
+        """Plans that another day, or something that nobody tells of, may have changed."""
+        clock = self.previewer.doors.clock
+        today, due = clock.now().date(), clock.boottime_s() - self._refreshed_s >= self.poll_s
+        if self._day not in {None, today} or (due and not self.watched()):
+            self._refreshed_s = clock.boottime_s()
+            for followed in self.open.values():
+                if followed.preview is not None:
+                    followed.stale = True
+                    self._passes.wake(followed.name)
+        self._day = today
+
+    def _to_listen(self) -> Iterable[str]:
+        """Those whose comments were not read for longest."""
+        known = {name for name, followed in self.open.items() if followed.request.number}
+        self._listened = [name for name in self._listened if name in known]
+        self._listened += sorted(known.difference(self._listened))
+        now, self._listened = self._listened[:LISTENED], self._listened[LISTENED:]
+        self._listened += now
+        return now
+
+    def _later(self, followed: Followed, seconds: float = DEBOUNCE_S) -> None:
+        """One timer for each request, however much moves meanwhile."""
+
+        async def wake() -> None:
+            await self.previewer.doors.clock.sleep(seconds)
+            self._timers.pop(followed.name, None)
+            if followed.doubted_until_s is not None:
+                return self._wake.set()
+            followed.stale = True
+            self._passes.wake(followed.name)
             return None
-        if shown is None or shown.preview.request.head != request.head:
-            await self._announce(request, merge)
-        preview = with_rivals(await self.previewer.preview(merge), self._others(request))
-        if shown is not None and stale and shown.preview.plan_id == preview.plan_id:
+
+        if followed.name not in self._timers:
+            self._timers[followed.name] = asyncio.create_task(wake(), name=f"preview-later:{followed.name}")
+
+    async def _pass(self, name: str, interrupted: asyncio.Event) -> bool:
+        """True: come back after backoff."""
+        followed, base, doors = self.open.get(name), self.base(), self.previewer.doors
+        if followed is None or base is None:
+            return False
+        try:
+            return await self._follow(followed, base)
+        except ClusterOpsError as error:
+            doors.logger.warning("request not told", request=followed.request.name, code=error.code, error=str(error))
+            doors.metrics.forge_errors.labels(code=error.code).inc()
+        except Exception as error:
+            unforeseen(error, followed.request.name, doors.logger)
+        return True
+
+    async def _follow(self, followed: Followed, base: Base) -> bool:
+        """What cannot be read or written on the forge stops nothing else, and is raised at the end."""
+        failed: list[ClusterOpsError] = []
+        await _trying(self._answers.listen(followed, base.fleet), failed)
+        request = followed.request
+        followed.stale = followed.stale or any(asked.plans for asked in followed.asked)
+        preview = await self._made(followed, base)
+        if preview is None or followed.request is not request or self.open.get(followed.name) is not followed:
+            return followed.lost > 0
+        await self._tell(followed, preview, failed)
+        await _trying(self._answers.answer(followed, base.fleet), failed)
+        for error in failed[:1]:
+            raise error
+        followed.stale = followed.stale or passes(preview)
+        return passes(preview)
+
+    async def _made(self, followed: Followed, base: Base) -> Preview | None:
+        """Of the branch as it is when it is made. None: the request is another one by now."""
+        request = followed.request
+        while True:
+            try:
+                merge = await self._merge(followed, base)
+            except ClusterOpsError as error:
+                return self._unmerged(followed, base, error)
+            if followed.request is not request:
+                return None
+            if followed.vanishes(merge) and self._doubts(followed):
+                return None
+            self._touch(followed, merge.names)
+            await self._others_touch()
+            if followed.needs(merge):
+                await self._announce(followed, merge)
+                await self._plan(followed, merge)
+            followed.planned = merge
+            now = self.base()
+            if now is None or now.commit == base.commit or followed.request is not request:
+                return followed.preview
+            base = now
+
+    def _unmerged(self, followed: Followed, base: Base, error: ClusterOpsError) -> Preview | None:
+        """A reference that moved is most often news that the forge's list does not have yet."""
+        self._touch(followed, frozenset())
+        followed.lost += error.code == "request-moved"
+        if error.code == "request-moved" and followed.lost < _LOST:
+            self._wake.set()
             return None
-        return await self._show(Shown(merge=merge, preview=preview))
+        followed.planned, followed.preview = None, self.previewer.stopped(followed.request, base, error)
+        return followed.preview
 
-    async def _announce(self, request: ChangeRequest, merge: Merge) -> None:
-        count, total = len(merge.changed) + len(merge.gone), len(merge.fleet.targets)
-        await self.board.write_statuses(request.head, [plan_pending(count, total, contexts=self._contexts)])
+    def _doubts(self, followed: Followed) -> bool:
+        """Most often it was merged a moment ago: what stands on it stays, unless it is still open in a while."""
+        now_s = self.previewer.doors.clock.boottime_s()
+        if followed.doubted_until_s is None:
+            followed.doubted_until_s = now_s + DOUBT_S
+            self._later(followed, DOUBT_S)
+        return followed.is_doubted(now_s)
 
-    async def _show(self, shown: Shown) -> None:
-        preview = shown.preview
-        await self._comment(preview)
-        await self.board.write_statuses(preview.request.head, request_statuses(preview, self._contexts))
-        self.shown[preview.request.number] = shown
+    async def _merge(self, followed: Followed, base: Base) -> Merge:
+        request, known = followed.request, followed.merge
+        if known is not None and known.is_of(request, base):
+            return known
+        async with self._merging:
+            followed.merge = await self.previewer.merge(request, base)
+        followed.lost = 0
+        return followed.merge
 
-    async def _comment(self, preview: Preview) -> None:
-        """One, edited in place; what an older plan needed more is taken away."""
-        number, management = preview.request.number, self.previewer.management
-        parts = comment_parts(preview, management=management, limit=self.forge.comment_limit)
-        standing = self._ours(await self.forge.comments(number), preview.fleet.file.name)
-        for part, body in enumerate(parts, start=1):
-            known = standing.pop(part, None)
-            if known is None or known.body != body:
-                await self.forge.write_comment(number, body, id=known.id if known else "")
-        for known in standing.values():
-            await self.forge.delete_comment(number, known.id)
+    async def _plan(self, followed: Followed, merge: Merge) -> None:
+        async with self._planning:
+            followed.stale, followed.moved = False, set()
+            try:
+                preview = await self.previewer.preview(merge)
+            finally:
+                moved, followed.moved = followed.moved, None
+        self.previewer.doors.metrics.previews.inc()
+        if is_away(preview):
+            self._away_since = self._away_since or preview.planned_at
+            preview = without_cluster(preview, self._away_since)
+        elif preview.outcomes:
+            self._away_since = None
+        followed.made(preview, merge)
+        self._touch(followed, merge.names | {outcome.target for outcome in preview.outcomes})
+        followed.doubted_until_s = None
+        if followed.compares(moved):
+            self._later(followed)
 
-    def _ours(self, comments: tuple[Comment, ...], fleet: str) -> dict[int, Comment]:
-        found: dict[int, Comment] = {}
-        for part in range(1, 20):
-            line = marker(fleet, self.previewer.management, part=part)
-            for comment in comments:
-                if comment.mine and comment.body.startswith(line):
-                    found.setdefault(part, comment)
-        return found
+    async def _announce(self, followed: Followed, merge: Merge) -> None:
+        """Where the plan that stands is known to be wrong, or there is none. One of before a restart may be right."""
+        planned = followed.planned
+        if followed.announced or (planned is not None and planned.same_work(merge)):
+            return
+        head = followed.request.head
+        pending = plan_pending(len(merge.due), merge.total, contexts=self._contexts)
+        failed: list[ClusterOpsError] = []
+        if followed.told is not None or not await self._stands(head, failed):
+            await _trying(self.board.write_statuses(head, [pending]), failed)
+            followed.announced = not failed
 
-    def _others(self, request: ChangeRequest) -> Mapping[int, frozenset[str]]:
+    async def _stands(self, head: str, failed: list[ClusterOpsError]) -> bool:
+        """Whether an earlier process gave its verdict on the plan."""
+        try:
+            standing = (await self.board.standing(head)).get(self._contexts.plan)
+        except ClusterOpsError as error:
+            failed.append(error)
+            return False
+        return standing is not None and standing.state is not State.PENDING
+
+    async def _tell(self, followed: Followed, preview: Preview, failed: list[ClusterOpsError]) -> None:
+        """The statuses first, since they are what a merge waits for."""
+        preview = with_rivals(preview, self._others(followed))
+        if followed.told is not None and not followed.announced and says_same(followed.told, preview):
+            return
+        count = len(failed)
+        await _trying(
+            self.board.write_statuses(preview.request.head, request_statuses(preview, self._contexts)), failed
+        )
+        if preview.request.number:
+            await _trying(self._comment.write(preview), failed)
+        if len(failed) == count:
+            followed.told, followed.announced = preview, False
+
+    def _touch(self, followed: Followed, names: frozenset[str]) -> None:
+        """Whoever touches the same is told of it, and of its end."""
+        before, followed.touches = followed.touches or frozenset(), names
+        self._acquaint()
+        self._wake_rivals(followed, before ^ names)
+
+    def _acquaint(self) -> None:
+        if all(each.touches is not None for each in self.open.values()):
+            self._acquainted.set()
+
+    async def _others_touch(self) -> None:
+        try:
+            async with asyncio.timeout(ACQUAINTED_S):
+                await self._acquainted.wait()
+        except TimeoutError:
+            pass
+
+    def _wake_rivals(self, followed: Followed, names: frozenset[str]) -> None:
+        for other in self.open.values():
+            if other is not followed and followed.request.number and (other.touches or frozenset()) & names:
+                self._passes.wake(other.name)
+
+    def _others(self, followed: Followed) -> Mapping[int, frozenset[str]]:
         return {
-            number: frozenset(outcome.target for outcome in shown.preview.outcomes)
-            for number, shown in self.shown.items()
-            if number != request.number
+            other.request.number: other.touches or frozenset()
+            for other in self.open.values()
+            if other is not followed and other.request.number
         }
 
     @property
     def _contexts(self) -> Contexts:
         return Contexts(management=self.previewer.management)
+
+
+async def _trying(work: Awaitable[object], failed: list[ClusterOpsError]) -> None:
+    """What can be mended by another try is told before what cannot."""
+    try:
+        await work
+    except TransientError as error:
+        failed.insert(0, error)
+    except ClusterOpsError as error:
+        failed.append(error)

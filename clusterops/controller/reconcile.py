@@ -79,10 +79,13 @@ async def reconcile(work: Work, doors: Doors, commit: CommitView, interrupted: a
     return await _recorded(work, doors, draft, ended)
 
 
-async def draft_plan(work: Work, doors: Doors, commit: CommitView) -> Draft:
-    """Render, read, plan. Never raises an expected error: the outcome holds it."""
+async def draft_plan(work: Work, doors: Doors, commit: CommitView, *, looks: bool = False) -> Draft:
+    """Render, read, plan. Never raises an expected error: the outcome holds it.
+
+    ``looks``: for a plan that is not carried out, so that a pause is no obstacle.
+    """
     at = Outcome(target=work.target.name, revision=work.revision, stage=Stage.SOURCE, started_at=doors.clock.now())
-    rendered, record = empty_set(work.target.name), doors.records.unread(work.target, work.inputs)
+    rendered, record = empty_set(work.target.name), doors.records.unread(work.target, work.inputs, looks=looks)
     try:
         try:
             _refuse_broken(work.target)

@@ -262,8 +262,8 @@ class Records:
             cluster=self.cluster, clock=self.clock, namespace=self.namespace, identity=self.identity, name=self.fleet
         )
 
-    def unread(self, target: Target, inputs: str) -> Record:
-        return Record(records=self, target=target, inputs=inputs)
+    def unread(self, target: Target, inputs: str, *, looks: bool = False) -> Record:
+        return Record(records=self, target=target, inputs=inputs, looks=looks)
 
     def looked_up(self, target: Target) -> Record:
         """For a plan that is never carried out: costs no request. Only where FleetTargets were listed."""

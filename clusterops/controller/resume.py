@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from clusterops.controller.due import Due
 from clusterops.errors import ClusterOpsError
@@ -11,6 +13,9 @@ from clusterops.model.commit_status import State
 from clusterops.model.revision import Revision
 from clusterops.ports import Repository, StatusBoard
 from clusterops.status import Contexts
+
+ASKED_S: Final = 10.0
+"""Longest that a board is waited for before a commit is begun."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,10 +49,12 @@ async def shares(due: Iterable[Due], head: Revision, repository: Repository) -> 
 
 
 async def standing(board: StatusBoard, commit: str, management: str) -> Standing:
+    """A forge that does not answer soon holds nothing up: then nothing is known, and the board posts nothing twice."""
     contexts = Contexts(management=management)
     try:
-        noted = {status.context: status.state for status in await board.read_statuses(commit)}
-    except ClusterOpsError:
+        async with asyncio.timeout(ASKED_S):
+            noted = {status.context: status.state for status in await board.read_statuses(commit)}
+    except (ClusterOpsError, TimeoutError):
         noted = {}
     planned, applied = (noted.get(name, State.PENDING) is not State.PENDING for name in (contexts.plan, contexts.apply))
     return Standing(known=bool(noted), planned=planned, applied=applied)

@@ -35,6 +35,7 @@ def statuses_of(commit: Commit, management: str, at: datetime) -> tuple[CommitSt
             pace=commit.pace,
             superseded=commit.superseded,
             since=commit.seen_at,
+            most_alone=commit.fleet.file.forge.per_cluster_status_up_to if commit.fleet.file.forge is not None else 0,
             contexts=contexts,
             at=at,
         ),

@@ -8,9 +8,9 @@ to the cache on disk, applies a Helm hook.
 Read first: renderer.py, inputs.py, graph/kustomization.py, values/layers.py.
 """
 
-from clusterops.render.explain import Explanation, explain
+from clusterops.render.explain import Explanation, explain, trace
 from clusterops.render.renderer import ProcessRenderer
 from clusterops.render.search import with_file
 from clusterops.render.values import ValuesError
 
-__all__ = ["Explanation", "ProcessRenderer", "ValuesError", "explain", "with_file"]
+__all__ = ["Explanation", "ProcessRenderer", "ValuesError", "explain", "trace", "with_file"]

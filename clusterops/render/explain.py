@@ -85,6 +85,12 @@ async def explain(renderer: ProcessRenderer, snapshot: Snapshot, target: Target,
     return _of_value(await renderer.layers(snapshot, target), target, question)
 
 
+async def trace(renderer: ProcessRenderer, snapshot: Snapshot, target: Target, question: str) -> str:
+    """As ``explain``, in places alone: ``clusters/eu/pay/values.yaml:6 over clouds/aws/values.yaml:3``."""
+    found = await explain(renderer, snapshot, target, question)
+    return " over ".join(f"{each.path}:{each.line}" for each in found.settings) or found.source
+
+
 def shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -26,10 +26,11 @@ def apply_statuses(
     pace: Progress | None = None,
     superseded: Mapping[str, str] | None = None,
     since: datetime | None = None,
+    most_alone: int = 0,
     contexts: Contexts = DEFAULT_CONTEXTS,
     at: datetime | None = None,
 ) -> tuple[CommitStatus, ...]:
-    """One for all, then one per region in order.
+    """One for all, then one per region in order, then one per target where there are no more than ``most_alone``.
 
     ``outcomes`` are the latest of each target that the commit touches; ``pending`` names those that have none yet or
     still wait; ``held`` are those of them that wait for their turn, and ``pace`` says for what, and what halts them;
@@ -45,11 +46,17 @@ def apply_statuses(
     )
     whole = CommitStatus(context=contexts.apply, state=view.state, text=view.text(objects=True), at=at)
     regions = sorted({region for name in view.names if (region := region_of(name))})
-    parts = ((contexts.apply_in(region), view.within(region)) for region in regions)
+    alone = view.names if len(view.names) <= most_alone else ()
+    parts = [(contexts.apply_in(region), view.of(_in_region(region))) for region in regions]
+    parts += [(contexts.apply_in(name), view.of({name}.__contains__)) for name in alone]
     return (
         whole,
         *(CommitStatus(context=name, state=part.state, text=part.text(objects=False), at=at) for name, part in parts),
     )
+
+
+def _in_region(region: str) -> Callable[[str], bool]:
+    return lambda name: region_of(name) == region
 
 
 @dataclass(frozen=True)
@@ -65,13 +72,13 @@ class _Apply:
     def names(self) -> tuple[str, ...]:
         return tuple(sorted({*self.outcomes, *self.pending, *self.superseded}))
 
-    def within(self, region: str) -> _Apply:
+    def of(self, chosen: Callable[[str], bool]) -> _Apply:
         return _Apply(
-            outcomes={name: outcome for name, outcome in self.outcomes.items() if region_of(name) == region},
-            pending=frozenset(name for name in self.pending if region_of(name) == region),
-            held={name: problem for name, problem in self.held.items() if region_of(name) == region},
+            outcomes={name: outcome for name, outcome in self.outcomes.items() if chosen(name)},
+            pending=frozenset(filter(chosen, self.pending)),
+            held={name: problem for name, problem in self.held.items() if chosen(name)},
             pace=self.pace,
-            superseded={name: commit for name, commit in self.superseded.items() if region_of(name) == region},
+            superseded={name: commit for name, commit in self.superseded.items() if chosen(name)},
             since=self.since,
         )
 

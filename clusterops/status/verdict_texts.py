@@ -43,9 +43,9 @@ class Contexts:
     def drift(self) -> str:
         return f"{self.prefix}/drift"
 
-    def apply_in(self, region: str) -> str:
-        """``clusterops/apply: eu-west-1``"""
-        return f"{self.apply}: {region}"
+    def apply_in(self, place: str) -> str:
+        """Of a region, ``clusterops/apply: eu-west-1``, or of one cluster in it."""
+        return f"{self.apply}: {place}"
 
 
 DEFAULT_CONTEXTS: Final = Contexts()

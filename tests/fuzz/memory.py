@@ -103,7 +103,7 @@ class MemoryRepository:
 
     async def passed_over(self, commit: str, since: str) -> tuple[Revision, ...]:
         line = [each for each in self._line(commit) if each != commit]
-        upto = line.index(since) if since in line else len(line)
+        upto = line.index(since) if since in line else 0 if since else len(line)
         return tuple(self._snapshots[each].revision for each in line[:upto][:20])
 
     def _line(self, commit: str) -> Iterator[str]:

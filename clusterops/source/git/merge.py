@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 import pygit2
@@ -42,14 +42,19 @@ def groups_of(refs: Iterable[tuple[str, str]], branch: str) -> tuple[ChangeReque
     )
 
 
-def passed_over(repository: pygit2.Repository, commit: str, since: str, limit: int) -> Iterator[str]:
-    """First parents of ``commit`` back to ``since``, both left out, newest first; at most ``limit``."""
+def passed_over(repository: pygit2.Repository, commit: str, since: str, limit: int) -> list[str]:
+    """First parents of ``commit`` back to ``since``, both left out, newest first.
+
+    None where ``since`` is not among the first ``limit`` of them: they were not made on top of it. With "", those.
+    """
+    found: list[str] = []
     current = repository[commit].peel(pygit2.Commit)
-    for _ in range(limit):
-        if not current.parents or str(current.parents[0].id) == since:
-            return
+    while current.parents and len(found) < limit:
         current = current.parents[0]
-        yield str(current.id)
+        if str(current.id) == since:
+            return found
+        found.append(str(current.id))
+    return [] if since else found
 
 
 def request_moved(request: ChangeRequest) -> TransientError:

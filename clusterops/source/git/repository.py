@@ -31,7 +31,7 @@ from clusterops.source.git.watch import follow, poll
 
 T = TypeVar("T")
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,40}")
-_PASSED_OVER: Final = 20
+_PASSED_OVER: Final = 50
 """Commits of the branch that are looked back at, at the most."""
 _SNAPSHOTS: Final = 4
 """Kept: the head, the one before it, and what a plan by hand looks at."""
