@@ -16,6 +16,7 @@ from clusterops.model.manifest import Manifest, Provenance, RenderedSet
 from clusterops.model.neighbours import NOBODY, Neighbours
 from clusterops.model.plan import Plan
 from clusterops.model.problem import Problem
+from clusterops.model.secret import NO_SECRETS, SecretValues
 from clusterops.plan import (
     also_read,
     bereft,
@@ -57,9 +58,15 @@ def body(api_version: str, kind: str, name: str, namespace: str | None = "north"
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
 
 
-def rendered(bodies: Sequence[Mapping[str, Any]], *, inputs: str = "tree", of: str = NORTH_ALPHA) -> RenderedSet:
+def rendered(
+    bodies: Sequence[Mapping[str, Any]],
+    *,
+    inputs: str = "tree",
+    of: str = NORTH_ALPHA,
+    secrets: SecretValues = NO_SECRETS,
+) -> RenderedSet:
     manifests = tuple(Manifest.of(one) for one in bodies)
-    return RenderedSet(manifests=manifests, provenance=Provenance(target=of, inputs=inputs))
+    return RenderedSet(manifests=manifests, provenance=Provenance(target=of, inputs=inputs), secrets=secrets)
 
 
 def reference(group: str, kind: str, name: str) -> dict[str, str]:
@@ -196,9 +203,10 @@ async def read_and_plan(
     permits: Permits = NO_PERMITS,
     healing: Healing = NO_HEALING,
     classes: Classes = NO_CLASSES,
+    secrets: SecretValues = NO_SECRETS,
 ) -> Plan:
     """What the controller does before a verdict: read, dry-run what may differ, plan. The inventory says whose."""
-    wanted = rendered(bodies, inputs=inputs, of=inventory.owner)
+    wanted = rendered(bodies, inputs=inputs, of=inventory.owner, secrets=secrets)
     live: LiveSet = await cluster.read_as(versions_to_read(wanted, inventory))
     while more := also_read(wanted, live, inventory, classes):
         live = LiveSet({**live.objects, **(await cluster.read(more)).objects})

@@ -199,7 +199,7 @@ class _Run:
 
 def _found(change: Change) -> Sketch | None:
     """What is as git wants it is held from now on as it is."""
-    return held_of(change.live) | change.owed if change.live is not None else None
+    return held_of(change.live, change.applied) | change.owed if change.live is not None else None
 
 
 def _skip(code: str, change: Change, message: str) -> Problem:

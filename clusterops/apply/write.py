@@ -94,7 +94,7 @@ async def _apply(change: Change, live: LiveObject | None, cluster: Cluster, writ
         force=bool(change.takes),
     )
     written.uid, written.result = applied.uid, Result.APPLIED
-    written.held = held_of(applied) | change.owed
+    written.held = held_of(applied, change.applied) | change.owed
     return applied
 
 

@@ -165,7 +165,7 @@ def _rebased(settled: Collection[ObjectKey], plan: Plan, inventory: Inventory) -
     """Only in the version that it was applied in: another one has other paths."""
     rows = {change.key: change for change in plan.changes if change.key in settled and change.live is not None}
     return {
-        key: held_of(row.live) | row.owed
+        key: held_of(row.live, row.applied) | row.owed
         for key, row in rows.items()
         if row.live is not None and row.live.body.get("apiVersion") == inventory.entries[key].api_version
     }

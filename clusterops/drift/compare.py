@@ -109,13 +109,15 @@ def _changed(held: Sketch, seen: LiveObject) -> Departing | None:
     if not found:
         return None
     what = Departed.CHANGED if found.changed else Departed.OWNERSHIP_LOST
-    return Departing(what=what, signature=_signature(found, seen), whose=seen.annotations.get(IGNORE_ANNOTATION, ""))
+    return Departing(
+        what=what, signature=_signature(found, seen, held), whose=seen.annotations.get(IGNORE_ANNOTATION, "")
+    )
 
 
-def _signature(found: Departure, seen: LiveObject) -> frozenset[tuple[bytes, bytes]]:
+def _signature(found: Departure, seen: LiveObject, held: Sketch) -> frozenset[tuple[bytes, bytes]]:
     body = comparable(seen.body)
     found_now = ((path, leaf.value) for path, leaf in leaves(body, {}).items())
-    values = Sketch.of(found_now, secret=seen.key.is_secret).leaves
+    values = Sketch.of(found_now, secret=seen.key.is_secret, withheld=held.withheld).leaves
     return frozenset((path, values.get(path, b"")) for path in found.changed | found.lost)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Self
@@ -18,13 +18,16 @@ from clusterops.model.leaves import Leaf, Path, leaves, sole
 from clusterops.model.live import LiveObject
 from clusterops.model.managers import our_tree
 from clusterops.model.manifest import Manifest
+from clusterops.model.secret import NO_SECRETS, SecretValues
 
 _HALF: Final = 4
 """Bytes of a hash. Two values of one path are taken for equal once in 4 billion times."""
+_WITHHELD: Final = bytes(_HALF)
+"""In place of the hash of a value that is a secret: from a hash, a short one can be guessed."""
 
 
 class Sketch:
-    """Leaves by the hash of their path; the hash of a value is empty where values are not to be kept (Secrets).
+    """Leaves by the hash of their path; the hash of a value is empty where it is not to be kept (all of a Secret).
 
     Frozen. A fleet keeps two for each object, so they are held as one string of bytes: a tenth of a dict.
     """
@@ -34,24 +37,52 @@ class Sketch:
     def __init__(self, *, leaves: Mapping[bytes, bytes]) -> None:
         values = any(leaves.values())
         self._step = 2 * _HALF if values else _HALF
-        self._packed = b"".join(path + (value if values else b"") for path, value in sorted(leaves.items()))
+        self._packed = b"".join(
+            path + ((value or _WITHHELD) if values else b"") for path, value in sorted(leaves.items())
+        )
 
     @property
     def leaves(self) -> dict[bytes, bytes]:
         packed, step = self._packed, self._step
-        return {packed[at : at + _HALF]: packed[at + _HALF : at + step] for at in range(0, len(packed), step)}
+        found = ((packed[at : at + _HALF], packed[at + _HALF : at + step]) for at in range(0, len(packed), step))
+        return {path: b"" if value == _WITHHELD else value for path, value in found}
 
     @classmethod
-    def of(cls, found: Iterable[tuple[Sequence[str], Any]], *, secret: bool = False) -> Self:
-        """From (path, JSON value) pairs. With ``secret`` no value leaves a trace."""
-        return cls(leaves={_path_hash(tuple(path)): b"" if secret else _hash(value) for path, value in found})
+    def of(
+        cls,
+        found: Iterable[tuple[Sequence[str], Any]],
+        *,
+        secret: bool = False,
+        secrets: SecretValues = NO_SECRETS,
+        withheld: Container[bytes] = (),
+    ) -> Self:
+        """From (path, JSON value) pairs.
+
+        No value leaves a trace with ``secret``, nor one that holds any of ``secrets`` or whose path's hash is among
+        ``withheld``.
+        """
+        leaves = {}
+        for path, value in found:
+            place = _path_hash(tuple(path))
+            hidden = secret or place in withheld or (secrets and secrets.within(value))
+            leaves[place] = b"" if hidden else _hash(value)
+        return cls(leaves=leaves)
+
+    @property
+    def withheld(self) -> frozenset[bytes]:
+        """Hashes of the paths whose values it does not tell."""
+        return frozenset(path for path, value in self.leaves.items() if not value)
+
+    def tells(self, path: Sequence[str]) -> bool:
+        """Whether it remembers a value there."""
+        return bool(self.leaves.get(_path_hash(tuple(path))))
 
     def knows(self, path: Sequence[str]) -> bool:
         """Whether git set that field."""
         return _path_hash(tuple(path)) in self.leaves
 
     def says(self, path: Sequence[str], value: Any) -> bool:
-        """Whether git set that field to this value; True for any value of a Secret's field, which nobody can tell."""
+        """Whether git set that field to this value; True for any value of a secret field, which nobody can tell."""
         known = self.leaves.get(_path_hash(tuple(path)))
         return known is not None and (not known or known == _hash(value))
 
@@ -88,7 +119,7 @@ class Sketch:
         return not before.leaves.keys() <= self.leaves.keys()
 
     def __str__(self) -> str:
-        """``fields:`` or, of a Secret, ``paths:``, then base64 of the sorted hashes, 8 or 4 bytes each."""
+        """``fields:`` or, where no value is told, ``paths:``, then base64 of the sorted hashes, 8 or 4 bytes each."""
         kind = "fields" if self._step > _HALF else "paths"
         return f"{kind}:{base64.b64encode(self._packed).decode()}"
 
@@ -104,10 +135,10 @@ class Sketch:
         return cls(leaves={raw[at : at + _HALF]: raw[at + _HALF : at + step] for at in range(0, len(raw), step)})
 
 
-def said_of(manifest: Manifest) -> Sketch:
+def said_of(manifest: Manifest, secrets: SecretValues = NO_SECRETS) -> Sketch:
     """Of what git says. Lists are addressed as git has them, whatever the server makes of them."""
-    found = leaves(comparable(manifest.body), {})
-    return Sketch.of(((path, leaf.value) for path, leaf in found.items()), secret=manifest.key.is_secret)
+    found = ((path, leaf.value) for path, leaf in leaves(comparable(manifest.body), {}).items())
+    return Sketch.of(found, secret=manifest.key.is_secret, secrets=secrets)
 
 
 def addressed(pointer: str, manifest: Manifest) -> Iterator[tuple[Path, Any]]:
@@ -117,15 +148,17 @@ def addressed(pointer: str, manifest: Manifest) -> Iterator[tuple[Path, Any]]:
             yield path, leaf.value
 
 
-def held_of(live: LiveObject) -> Sketch:
+def held_of(live: LiveObject, applied: Sketch | None = None) -> Sketch:
     """Of the fields that our applies own in a live object, with the values that the server gave them.
 
-    Addressed as ``said_of`` does, so that a change of owners does not move a field.
+    Addressed as ``said_of`` does, so that a change of owners does not move a field; what ``applied`` withholds is not
+    kept either.
     """
     body = comparable(live.body)
     ours = {leaf.pointer for leaf in sole(body, our_tree(live.managers)).values()}
     found = ((path, leaf.value) for path, leaf in leaves(body, {}).items() if _within(leaf.pointer, ours))
-    return Sketch.of(found, secret=live.key.is_secret)
+    withheld = applied.withheld if applied is not None else frozenset()
+    return Sketch.of(found, secret=live.key.is_secret, withheld=withheld)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from clusterops.model.bodies import comparable
+from clusterops.model.bodies import comparable, same
 from clusterops.model.canonical import digest_of
 from clusterops.model.inventory import Entry, Inventory
 from clusterops.model.key import ObjectKey
@@ -101,19 +101,23 @@ def has_content(template: Manifest, found: LiveObject, entry: Entry | None) -> b
     field by field: unless git is known to have changed, the API server has to say.
     """
     known = entry.applied if entry is not None and entry.uid == found.uid else None
-    if known is not None and _says(known, template):
+    if known is not None and _says(known, template, found):
         return True
     if template.api_version != found.body.get("apiVersion"):
         return known is None
     return not any(_is_content(change.pointer) for change in diff(template.body, found.body, found.managers))
 
 
-def _says(known: Sketch, template: Manifest) -> bool:
-    """Whether git said all this, and nothing below spec that it no longer says."""
+def _says(known: Sketch, template: Manifest, found: LiveObject) -> bool:
+    """Whether git said all this, and nothing below spec that it no longer says; of a secret the live object tells."""
     said = leaves(comparable(template.body), {})
     spec = {path: leaf for path, leaf in said.items() if path[0] == "f:spec"}
     gone = known.leaves.keys() - Sketch.of((path, None) for path in said).leaves.keys()
-    return not gone and all(known.says(path, leaf.value) for path, leaf in spec.items())
+    live = leaves(comparable(found.body), {}) if known.withheld else {}
+    return not gone and all(
+        known.says(path, leaf.value) and (known.tells(path) or (path in live and same(live[path].value, leaf.value)))
+        for path, leaf in spec.items()
+    )
 
 
 def _is_content(pointer: str) -> bool:

@@ -19,7 +19,7 @@ from clusterops.model.leaves import leaves, merged_tree
 from clusterops.model.live import LiveObject
 from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, Left, Reclaimed, Taken
-from clusterops.model.secret import shown
+from clusterops.model.secret import NO_SECRETS, SecretValues, shown
 from clusterops.model.sketch import NOTHING, Sketch, addressed, said_of
 from clusterops.plan.adoption import armed, predecessors
 from clusterops.plan.contested import Contested, contested, holdings
@@ -30,13 +30,19 @@ from clusterops.plan.twins import as_git_calls, twins
 from clusterops.plan.wanted import Wanted
 
 
-def settle_owners(wanted: Wanted, found: LiveObject | None, inventory: Inventory, healing: Healing) -> Wanted:
+def settle_owners(
+    wanted: Wanted,
+    found: LiveObject | None,
+    inventory: Inventory,
+    healing: Healing,
+    secrets: SecretValues = NO_SECRETS,
+) -> Wanted:
     """The object without the fields that are not ours to send, and with those that are ours to take.
 
     One that stands as git has it since it was last applied is not sent at all, unless it is to be healed.
     """
     said, entry = uncounted(wanted.manifest), inventory.entries.get(wanted.manifest.key)
-    applied = said_of(said)
+    applied = said_of(said, secrets)
     still = not healing.covers(said.key) and stands(said, applied, found, entry)
     counted = replace(wanted, manifest=said, applied=applied, stands=still)
     if found is None or found.deleting or (still and not departs(found, entry) and not _has_left(entry)):

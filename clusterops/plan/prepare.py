@@ -61,5 +61,5 @@ def prepare(
     rows = named(manifests, live, inventory)
     known = classes.beside(rows)
     rows = tuple(followed(row, live, known) for row in rows)
-    settled = (settle_owners(row, live.found(row.manifest.key), inventory, healing) for row in rows)
+    settled = (settle_owners(row, live.found(row.manifest.key), inventory, healing, rendered.secrets) for row in rows)
     return Prepared(rendered=rendered, wanted={row.manifest.key: row for row in settled}, classes=classes)

@@ -26,8 +26,8 @@ _OVERRULED: Final = frozenset({Action.CREATE, Action.ADOPT, Action.UPDATE, Actio
 def stands(manifest: Manifest, applied: Sketch, found: LiveObject | None, entry: Entry | None) -> bool:
     """Whether nothing is to be written: git, and the version it is written in, are as they were.
 
-    Of a Secret that is there nobody remembers the values, so it never stands; nor does an object with a field that
-    was left to another manager who has let go of it meanwhile.
+    Of a secret that is there nobody remembers the value, so its object never stands; nor does one with a field that was
+    left to another manager who has let go of it meanwhile.
     """
     if entry is None or entry.state is not EntryState.APPLIED or entry.applied is None or entry.held is None:
         return False
@@ -35,7 +35,9 @@ def stands(manifest: Manifest, applied: Sketch, found: LiveObject | None, entry:
         return False
     if found is not None and found.body.get("apiVersion") != entry.api_version:
         return False
-    return found is None or not (manifest.key.is_secret or _let_go(manifest, entry.applied, entry.held, found))
+    if found is None:
+        return True
+    return not (manifest.key.is_secret or applied.withheld or _let_go(manifest, entry.applied, entry.held, found))
 
 
 def departs(found: LiveObject, entry: Entry | None) -> bool:
@@ -65,7 +67,7 @@ def put_back(fields: Iterable[FieldChange], manifest: Manifest, applied: Sketch 
 
 def _said_before(field: FieldChange, manifest: Manifest, applied: Sketch) -> bool:
     said = list(addressed(field.pointer, manifest)) if field.after is not MISSING else []
-    return bool(said) and all(applied.says(path, value) for path, value in said)
+    return bool(said) and all(applied.tells(path) and applied.says(path, value) for path, value in said)
 
 
 def _let_go(manifest: Manifest, applied: Sketch, held: Sketch, found: LiveObject) -> bool:
