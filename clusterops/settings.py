@@ -57,7 +57,7 @@ class ForgeSettings:
     """The App's private key, PEM."""
     webhook_secret: SecretText = field(default_factory=lambda: SecretText(""))
     webhook_secret_file: Path | None = None
-    """Without a secret no webhook is taken."""
+    """One a line; what it held before is valid for ten minutes more. Without a secret no webhook is taken."""
     poll_s: float = 60.0
     """Between two looks at the open requests, whatever webhooks say."""
     timeout_s: float = 30.0

@@ -116,15 +116,21 @@ class WebhookSecrets:
     """With the end of their time."""
     _read_at_s: float = float("-inf")
     _problem: str = ""
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def valid(self) -> tuple[SecretText, ...]:
         """Never raises: a file that cannot be read is told once in the log, and holds none."""
         file, now_s = self.settings.webhook_secret_file, self.clock.boottime_s()
-        if file is not None and now_s - self._read_at_s >= _FILE_S:
-            self._read_at_s = now_s
-            self._take(await asyncio.to_thread(self._lines, file), now_s)
+        if file is not None:
+            await self._look(file, now_s)
         former = (secret for secret, until_s in self._former.items() if now_s < until_s)
         return tuple(secret for secret in (self.settings.webhook_secret, *self._current, *former) if secret)
+
+    async def _look(self, file: Path, now_s: float) -> None:
+        async with self._reading:
+            if now_s - self._read_at_s >= _FILE_S:
+                self._take(await asyncio.to_thread(self._lines, file), now_s)
+                self._read_at_s = now_s
 
     def _take(self, found: Iterable[SecretText], now_s: float) -> None:
         current = frozenset(found)

@@ -46,7 +46,7 @@ def read_delivery(
         )
     try:
         found = _read(kind, headers, json.loads(body), repository.casefold())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise TerminalError(
             "webhook-malformed",
             f"webhook of {kind}",

@@ -202,12 +202,14 @@ def test_a_signing_token_is_never_taken_as_a_secret_token() -> None:
         b"[" * 100_000,
         b'{"repository": "canary"}',
         b'{"ref": ["canary"]}',
+        b'{"issue": {"pull_request": {}, "number": Infinity}, "action": "created"}',
         b'{"ref": ' + b"9" * 5000 + b"}",
     ],
 )
 def test_what_is_signed_and_not_understood_is_told_without_its_words(body: bytes) -> None:
+    event = "issue_comment" if b"issue" in body else "push"
     with pytest.raises(TerminalError) as raised:
-        read(ForgeKind.GITHUB, github(body), body)
+        read(ForgeKind.GITHUB, github(body, event=event), body)
     assert raised.value.code == "webhook-malformed"
     assert "canary" not in str(raised.value) + raised.value.hint
 

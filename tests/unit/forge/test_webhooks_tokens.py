@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 from pathlib import Path
@@ -143,6 +144,12 @@ async def test_a_replaced_webhook_secret_stays_valid_for_ten_minutes(tmp_path: P
     assert await revealed(kept) == {"old", "new"}
     await clock.advance(20)
     assert await revealed(kept) == {"new"}
+
+
+async def test_the_first_ones_that_come_together_all_wait_for_the_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("one")
+    kept = webhook_secrets(tmp_path / "secret", FakeClock(), io.StringIO())
+    assert await asyncio.gather(*(revealed(kept) for _ in range(5))) == [{"one"}] * 5
 
 
 async def test_a_secret_that_comes_back_is_not_ended(tmp_path: Path) -> None:
