@@ -71,13 +71,17 @@ def test_a_value_that_changed_from_the_same_to_the_same_is_the_origin() -> None:
 
 
 def test_a_value_inside_a_longer_one_is_the_origin_where_it_makes_up_the_whole_change() -> None:
-    image = {"pointer": "/spec/image", "before": "ubuntu-kube-v1.33.4-r2", "after": "ubuntu-kube-v1.34.1-r2"}
+    image: dict[str, Any] = {
+        "pointer": "/spec/image",
+        "before": "ubuntu-kube-v1.33.4-r2",
+        "after": "ubuntu-kube-v1.34.1-r2",
+    }
     assert said(RAISED, **image) == f"{CLUSTER}:1"
     assert said(RAISED, **{**image, "after": "ubuntu-kube-v1.34.1-r3"}) == ""
 
 
 def test_what_is_looked_up_by_a_changed_value_stands_where_the_entry_is() -> None:
-    ami = {"pointer": "/spec/ami/id", "before": "ami-07b2", "after": "ami-0a41"}
+    ami: dict[str, Any] = {"pointer": "/spec/ami/id", "before": "ami-07b2", "after": "ami-0a41"}
     assert said(RAISED, **ami) == f"{REGION}:3"
     assert said(RESIZED, **ami) == ""
     assert said(RAISED, **{**ami, "before": "ami-other"}) == ""
