@@ -85,8 +85,10 @@ def _of_github(event: str, body: Mapping[str, Any]) -> Delivery:
         return _push(body["ref"])
     if event == "pull_request" and body["action"] in _REQUEST_ACTIONS:
         return Delivery(kind=Called.REQUEST, number=int(body["number"]))
-    if event == "issue_comment" and body["action"] in {"created", "edited"} and body["issue"].get("pull_request"):
-        return Delivery(kind=Called.COMMENT, number=int(body["issue"]["number"]))
+    if event == "issue_comment" and body["action"] in {"created", "edited"}:
+        issue = body["issue"]
+        is_request = issue.get("pull_request") is not None
+        return Delivery(kind=Called.COMMENT, number=int(issue["number"])) if is_request else _OTHER
     return Delivery(kind=Called.QUEUE) if event == "merge_group" else _OTHER
 
 
