@@ -8,68 +8,37 @@ from pathlib import Path
 import pytest
 
 from clusterops.sandbox import Sandbox
+from tests.gitea.clusters import CAPI, REGION, REQUESTS, SETTLES_S, ground, machines
 from tests.gitea.fleet import APPLY, PLAN, POLICY, GiteaFleet, doubled, gitea_fleet
 from tests.gitea.server import ADMIN, GiteaServer, Refused
-from tests.stage import ROOT, folder, until
+from tests.stage import folder, until
 
-REGION = "forged"
-CAPI = f"/apis/cluster.x-k8s.io/v1beta2/namespaces/{REGION}"
-SETTLES_S = 300.0
 pytestmark = [pytest.mark.tools, pytest.mark.capi]
-
-
-def _values(*, version: str = "v1.34.1", workers: int = 1) -> bytes:
-    text = f"version: {version}\ncontrolPlane: {{replicas: 1}}\npools: {{general: {{replicas: {workers}}}}}\n"
-    return text.encode()
-
-
-def _files(fleet: GiteaFleet) -> dict[str, bytes]:
-    """One cluster, alpha, of the shipped chart."""
-    chart = ROOT / "charts"
-    files = {f"charts/{path.relative_to(chart)}": path.read_bytes() for path in chart.rglob("*") if path.is_file()}
-    texts = {
-        "fleet.yaml": f"apiVersion: clusterops.io/v1alpha1\nkind: FleetFile\nname: {fleet.name}\nmode: apply\n"
-        f"clouds: {{dev: {{chart: {{path: charts/cluster-dev}}}}}}\n{fleet.forge}",
-        "clouds/dev/values.yaml": "sizes: {small: 1s, medium: 1s, large: 1s}\n",
-        f"regions/{REGION}/region.yaml": "cloud: dev\ncredentials: {}\n",
-    }
-    return files | {path: text.encode() for path, text in texts.items()} | {_path("alpha"): _values()}
-
-
-def _path(cluster: str) -> str:
-    return f"clusters/{REGION}/{cluster}/values.yaml"
 
 
 @pytest.fixture
 def fleet(gitea: GiteaServer, capi_sandbox: Sandbox, tools: dict[str, Path]) -> Iterator[GiteaFleet]:
     with folder("gitea-fleet") as home, gitea_fleet("forged", home, gitea, capi_sandbox, tools) as made:
         yield made
+        made.daemon.kill()
         for name in ("alpha", "beta"):
             made.api.send("DELETE", f"{CAPI}/clusters/{name}")
 
 
 def test_gitea_merges_what_the_plan_allows_and_shows_what_became_of_it(fleet: GiteaFleet) -> None:
     """One cluster created and one resized by request; a broken chart and a blown budget stay out of main."""
-    first = fleet.create(_files(fleet))
-    repository = fleet.repository
+    first = fleet.create(ground(fleet))
     fleet.daemon.start()
     assert fleet.until_status(first, APPLY, within_s=SETTLES_S)["state"] == "success"
-    repository.protect(PLAN, POLICY)
-    early = repository.propose("early") if repository.commit({"README.md": b"more\n"}, branch="early") else 0
-    requests = {
-        "create": fleet.propose("create", {_path("beta"): _values()}),
-        "resize": fleet.propose("resize", {_path("alpha"): _values(workers=2)}),
-        "break": fleet.propose(
-            "break", {"charts/cluster-dev/templates/broken.yaml": b"a: {{ .Values.nothing.at.all }}\n"}
-        ),
-        "exceed": fleet.propose("exceed", {_path("alpha"): _values(version="v1.35.0")}),
-    }
+    fleet.repository.protect(PLAN, POLICY)
+    words, head = fleet.propose("words", {"README.md": b"more\n"})
+    requests = {name: fleet.propose(name, files) for name, files in REQUESTS.items()}
     _are_judged(fleet, requests)
     _stay_out(fleet, requests["break"][0], requests["exceed"][0])
-    assert not fleet.comments(early), "a request that changes no cluster has a comment"
-    assert fleet.until_status(repository.request(early)["head"]["sha"], PLAN)["state"] == "success"
+    assert fleet.until_status(head, PLAN)["state"] == "success"
+    assert not fleet.comments(words), "a request that changes no cluster has no comment"
     _go_in(fleet, requests["create"], requests["resize"])
-    assert _machines(fleet) == {"alpha": 3, "beta": 2}
+    assert machines(fleet) == {"alpha": 3, "beta": 2}
     for number, _ in requests.values():
         assert len(fleet.comments(number)) == 1, "edited in place"
     for _, head in requests.values():
@@ -119,11 +88,3 @@ def _merged(fleet: GiteaFleet, number: int) -> str:
             return ""
 
     return until(f"request {number} merged", commit, every_s=0.5)
-
-
-def _machines(fleet: GiteaFleet) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for machine in fleet.api.items(f"{CAPI}/machines"):
-        name = machine["spec"]["clusterName"]
-        counts[name] = counts.get(name, 0) + 1
-    return counts
