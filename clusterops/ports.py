@@ -42,7 +42,7 @@ class StatusBoard(Protocol):
 class Forge(StatusBoard, Protocol):
     """Where people propose changes. Every method raises TransientError ``forge-unreachable``, ``forge-unavailable``,
     ``forge-throttled``; TerminalError ``forge-unauthorized``, ``forge-forbidden``, ``forge-missing``,
-    ``forge-refused``.
+    ``forge-refused``, ``forge-url`` (it answers that it is elsewhere), ``forge-token`` (what holds it cannot be read).
     """
 
     @property

@@ -106,7 +106,9 @@ def _details(errors: Any) -> list[Any]:
     return errors[:3] if isinstance(errors, list) else []
 
 
-def _words(part: Any) -> str:
+def _words(part: Any, depth: int = 3) -> str:
     if isinstance(part, Mapping):
-        return str(part["message"]) if part.get("message") else " ".join(_words(each) for each in part.values())
-    return " ".join(_words(each) for each in part) if isinstance(part, list) else str(part)
+        part = part["message"] if part.get("message") else list(part.values())
+    if isinstance(part, list):
+        return " ".join(_words(each, depth - 1) for each in part[:10]) if depth else "…"
+    return "…" if isinstance(part, Mapping) else str(part)[: 2 * _SAID]

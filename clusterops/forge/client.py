@@ -150,7 +150,7 @@ class ForgeClient:
     def _read(self, reply: Reply, read: Callable[[Any], T]) -> T:
         try:
             return read(reply.json())
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, ArithmeticError, AttributeError, IndexError) as error:
             raise self._foreign(f"{type(error).__name__}: {str(error)[:100]}") from error
 
     def _foreign(self, what: str) -> TransientError:
@@ -178,6 +178,13 @@ class ForgeClient:
     async def _sent(self, call: Call, token: SecretText) -> Reply:
         if not token:
             raise TerminalError("forge-unauthorized", self.wire.root, "no token is given", hint=NO_TOKEN)
+        if not token.reveal().isprintable() or not token.reveal().isascii():
+            raise TerminalError(
+                "forge-unauthorized",
+                self.wire.root,
+                "the token has a line end or an odd character in it",
+                hint=NO_TOKEN,
+            )
         return await self._sender.send(call, token, stands=self.wire.stands)
 
 

@@ -4,6 +4,7 @@ app/services/ci/create_commit_status_service.rb.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,7 @@ NO_VERDICT: Final = "no verdict: "
 """Begins the text of an error, which GitLab has no word for: its `failed` would judge the change."""
 _TEXT: Final = 255
 _URL: Final = 255
+_ACTION: Final = re.compile(r"(?:(?<=[\r\n\u0085\u2028\u2029])|\A)/")
 _DEVELOPER: Final = 30
 """Access level from which an account may push."""
 
@@ -116,11 +118,11 @@ class Gitlab:
         return [_comment(each, me) for each in found if not each.get("system")]
 
     def post_comment(self, number: int, body: str) -> Call:
-        form = {"body": cut_body(body, self.comment_limit)}
+        form = {"body": cut_body(inert(body), self.comment_limit)}
         return Call(method="POST", path=self._notes(number), body=form, repeatable=False)
 
     def edit_comment(self, number: int, id: str, body: str) -> Call:
-        form = {"body": cut_body(body, self.comment_limit)}
+        form = {"body": cut_body(inert(body), self.comment_limit)}
         return Call(method="PUT", path=f"{self._notes(number)}/{id}", body=form)
 
     def delete_comment(self, number: int, id: str) -> Call:
@@ -144,12 +146,20 @@ class Gitlab:
             "source_branch": branch,
             "target_branch": base,
             "title": fold_line(title, _TEXT),
-            "description": cut_body(body, self.comment_limit),
+            "description": cut_body(inert(body), self.comment_limit),
         }
         return Call(method="POST", path=f"{self._project}/merge_requests", body=form, repeatable=False)
 
     def _notes(self, number: int) -> str:
         return f"{self._project}/merge_requests/{number}/notes"
+
+
+def inert(body: str) -> str:
+    """Nothing in it is a quick action (``/merge``), which would be done with our rights: one begins its line.
+
+    **Source:** lib/gitlab/quick_actions/extractor.rb.
+    """
+    return _ACTION.sub(" /", body)
 
 
 def _request(body: Mapping[str, Any]) -> ChangeRequest:

@@ -24,6 +24,8 @@ LONGEST_ANSWER_BYTES: Final = 32 * 1024 * 1024
 _FIRST_S: Final = 1.0
 _LONGEST_S: Final = 60.0
 """A forge that asks for more patience than that is asked again by whoever called."""
+_QUOTA_S: Final = 3900.0
+"""No quota is counted over more than an hour: what asks for longer is asked again after that."""
 _KEPT: Final = 128
 _KEPT_BYTES: Final = 128 * 1024
 Stands = Callable[[Call, Reply], bool]
@@ -101,14 +103,20 @@ class Sender:
             reply = await self._sent(call, url, token, kept)
         except TransientError as error:
             return None, _unreachable(self.root, error)
-        if asks_s := asked_to_wait_s(reply, self.clock.now().timestamp()):
-            self._resumes_s = max(self._resumes_s, self.clock.boottime_s() + asks_s)
+        self._note_quota(reply)
         if reply.status == 304 and kept is not None:
             return kept, None
         problem = problem_of(self.root, call, reply)
         if problem is None and call.method == "GET":
             self._keep(url, reply)
         return reply, problem
+
+    def _note_quota(self, reply: Reply) -> None:
+        """Of a refusal for the pace, or of the last answer that the quota pays for."""
+        if is_throttled(reply) or reply.status < 400:
+            asks_s = min(asked_to_wait_s(reply, self.clock.now().timestamp()), _QUOTA_S)
+            if asks_s > 0:
+                self._resumes_s = max(self._resumes_s, self.clock.boottime_s() + asks_s)
 
     async def _sent(self, call: Call, url: str, token: SecretText, kept: Reply | None) -> Reply:
         headers = {"Accept": "application/json", "User-Agent": "clusterops", **self.headers(token.reveal())}

@@ -35,7 +35,10 @@ class Reply:
 
     def json(self) -> Any:
         """Raises ValueError."""
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except RecursionError as error:
+            raise ValueError("nested too deep") from error
 
 
 class Wire(Protocol):

@@ -139,6 +139,16 @@ def test_gitlab_s_merge_requests() -> None:
     ]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_comment_gives_gitlab_no_order(end: str) -> None:
+    """A value that a stranger wrote into a request must not merge it with our rights."""
+    body = f"/merge{end}- /spec/replicas 3{end}/approve{end}see a/b"
+    for call in (GITLAB.post_comment(4, body), GITLAB.edit_comment(4, "1", body)):
+        assert call.body == {"body": f" /merge{end}- /spec/replicas 3{end} /approve{end}see a/b"}
+    form = GITLAB.open_request(branch="b", base="main", title="t", body=body).body
+    assert form["description"].startswith(" /merge")
+
+
 @pytest.mark.parametrize(("length", "page"), [(30, "2"), (29, None), (0, None)])
 def test_gitea_s_newest_statuses_are_followed_by_their_number(length: int, page: str | None) -> None:
     """Its links there are counted wrong."""

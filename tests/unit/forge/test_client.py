@@ -129,6 +129,18 @@ async def test_without_a_token_nothing_is_sent() -> None:
     assert (caught.value.code, forge.asked) == ("forge-unauthorized", [])
 
 
+@pytest.mark.parametrize("held", [f"{CANARY}\nX-Other: 1", f"{CANARY}\x00", "clé-canary-5b1e0f7d"])
+async def test_a_token_that_is_no_header_is_told_without_it(held: str) -> None:
+    async def token() -> SecretText:
+        return SecretText(held)
+
+    async with scripted(says([])) as forge, opened(forge, token=token) as room:
+        with pytest.raises(TerminalError, match="odd character") as caught:
+            await room.client.open_requests("main")
+    assert forge.asked == []
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
 @pytest.mark.parametrize(
     ("wire", "answer", "trusted"),
     [

@@ -21,6 +21,8 @@ PENDING = CommitStatus(context="clusterops/plan", state=State.PENDING, text="pla
 NOTE = {"id": 9, "body": "x", "user": ME, "author": ME, "created_at": "2026-11-21T14:02:11Z"}
 PAGE = b"<!DOCTYPE html><html><body>Sign in</body></html>"
 NOTHING = says([])
+DEEP = b'{"message": ' + b'[{"a": ' * 300 + b"1" + b"}]" * 300 + b"}"
+DEEPER = b'{"message": ' * 200_000
 
 
 def gitlab(url: str) -> Wire:
@@ -109,6 +111,23 @@ async def test_a_quota_that_is_used_up_for_long_is_told_at_once_and_nothing_more
     assert room.clock.slept == []
 
 
+async def test_a_server_that_is_away_for_a_day_is_no_quota() -> None:
+    away = says(status=503, retry_after="86400")
+    async with scripted(away, NOTHING) as forge, opened(forge) as room:
+        with pytest.raises(TransientError) as caught:
+            await room.client.open_requests("main")
+        assert caught.value.code == "forge-unavailable"
+        assert await room.client.open_requests("main") == ()
+
+
+async def test_no_quota_holds_for_longer_than_an_hour() -> None:
+    async with scripted(says(status=429, retry_after="999999"), NOTHING) as forge, opened(forge) as room:
+        with pytest.raises(TransientError):
+            await room.client.open_requests("main")
+        room.clock.elapsed_s += 3901
+        assert await room.client.open_requests("main") == ()
+
+
 async def test_a_403_with_quota_left_is_a_refusal() -> None:
     refusal = says({"message": "Resource not accessible"}, status=403, x_ratelimit_remaining="4999")
     async with scripted(refusal) as forge, opened(forge, github) as room:
@@ -189,6 +208,7 @@ async def test_a_redirect_is_told_and_not_followed() -> None:
         b'[{"number": "x"}]',
         b"[" * 100_000,
         b'[{"id":1',
+        b'[{"number": Infinity, "head": {"repo_id": 1, "ref": "b"}, "base": {"repo_id": 1, "ref": "main"}}]',
     ],
 )
 async def test_an_answer_of_another_shape_is_told_as_such(body: bytes) -> None:
@@ -200,7 +220,9 @@ async def test_an_answer_of_another_shape_is_told_as_such(body: bytes) -> None:
     assert len(str(caught.value)) < 500
 
 
-@pytest.mark.parametrize("body", [b'{"message": [{"a": {"b": ["c"]}}]}', b'{"errors": [1, {"x": null}]}', PAGE, b"[]"])
+@pytest.mark.parametrize(
+    "body", [b'{"message": [{"a": {"b": ["c"]}}]}', b'{"errors": [1, {"x": null}]}', PAGE, b"[]", DEEP, DEEPER]
+)
 async def test_a_refusal_of_any_shape_is_one_line(body: bytes) -> None:
     async with scripted(says(body, status=422)) as forge, opened(forge) as room:
         with pytest.raises(TerminalError) as caught:
