@@ -11,11 +11,11 @@ import typer
 from clusterops.cli import landing, options
 from clusterops.cli.checking import check
 from clusterops.cli.environment import read_settings
-from clusterops.cli.landing import Desk, Landed, Where, edit_text, land, open_desk, say_landed
+from clusterops.cli.landing import Desk, Landed, Where, edit_text, land, open_desk, proposed_files, say_landed
 from clusterops.cli.locally import choose_targets
 from clusterops.cli.new_cluster import nodes_for, region_for
 from clusterops.cli.own_files import layers_of, refuse_foreign, region_values, sources_of
-from clusterops.cli.screen import Output, OutputOption, busy, explained, run, say
+from clusterops.cli.screen import Output, OutputOption, busy, explained, run
 from clusterops.drift.report_words import value_text
 from clusterops.edit import Draft, Edits
 from clusterops.edit.clusters import NewCluster, cluster_text
@@ -77,15 +77,15 @@ def new_cluster(
             size=size,
             control_plane=control_plane or 0,
             labels=labels,
-            nodes=nodes_for(desk.local, region, nodes),
+            nodes=nodes_for(desk.local, region, nodes, proposed=proposed_files(desk)),
         )
         check_image(name, region_values(desk.local, region), wanted.version)
         draft = Draft(read=desk.read)
         draft.create(f"clusters/{name}/{VALUES}", cluster_text(wanted, shape))
         landed = _land(desk, draft.edits, [name], f"new cluster {name}")
     told = ", ".join(part for part in (wanted.version, *(each.words for each in sizes), wanted.nodes) if part)
-    say_landed(landed, [f"clusters/{name}/{VALUES}   new: {told}"], output, {"target": name, "nodes": wanted.nodes})
-    _say_next(landed, [name], output)
+    line = f"clusters/{name}/{VALUES}   new: {told}"
+    say_landed(landed, [line], output, {"target": name, "nodes": wanted.nodes}, targets=[name])
 
 
 def resize(
@@ -193,14 +193,7 @@ def _title(edits: Edits, targets: Sequence[str]) -> str:
 
 def _say_edits(landed: Landed, targets: Sequence[str], output: Output, nothing: str) -> None:
     lines = [edit_text(each) for each in landed.edits.edits]
-    say_landed(landed, lines or [nothing], output, {"targets": list(targets)})
-    _say_next(landed, targets, output)
-
-
-def _say_next(landed: Landed, targets: Sequence[str], output: Output) -> None:
-    if output is Output.TEXT and landed.written and not landed.where.branch:
-        paths = " ".join(landed.edits.files)
-        say(f"Next: clusterops plan {' '.join(targets)}; then git add {paths} && git commit, and open a request")
+    say_landed(landed, lines or [nothing], output, {"targets": list(targets)}, targets=targets)
 
 
 def _chosen(desk: Desk, names: Sequence[str], labels: Mapping[str, str]) -> tuple[Target, ...]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import unified_diff
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import typer
@@ -157,6 +157,15 @@ def open_desk(repo: Path, where: Where, settings: Settings) -> Desk:
     return Desk(root=root, local=local, where=where, settings=settings, clone=clone, tip=tip, remote=remote)
 
 
+def proposed_files(desk: Desk) -> dict[str, tuple[str, bytes]]:
+    """Files under clusters/ that other branches of the clone have and this one has not: branch and content by path."""
+    try:
+        clone = desk.clone or Clone(desk.root)
+    except TerminalError:
+        return {}
+    return clone.elsewhere("clusters", known=desk.local.snapshot.files)
+
+
 def land(desk: Desk, edits: Edits, title: str) -> Landed:
     """Writes or commits it. What fails from the push on is told, not raised: the commit is there."""
     landed = Landed(edits=edits, where=desk.where)
@@ -177,8 +186,18 @@ def land(desk: Desk, edits: Edits, title: str) -> Landed:
         return replace(landed, problem=Problem.of(error))
 
 
-def say_landed(landed: Landed, lines: Sequence[str], output: Output, more: Mapping[str, Any] | None = None) -> None:
-    """The lines, and what became of them: behind the one, or below several. Raises typer.Exit where that failed."""
+def say_landed(
+    landed: Landed,
+    lines: Sequence[str],
+    output: Output,
+    more: Mapping[str, Any] | None = None,
+    *,
+    targets: Sequence[str] = (),
+) -> None:
+    """The lines, and what became of them: behind the one, or below several; then the next step.
+
+    ``targets`` are worth a plan first. Raises typer.Exit where the push or the request failed.
+    """
     if output is Output.JSON:
         say_json({**landed.to_body(), **(more or {})})
     else:
@@ -188,10 +207,20 @@ def say_landed(landed: Landed, lines: Sequence[str], output: Output, more: Mappi
             say_diff(landed)
         if landed.proposed is not None and landed.proposed.request.url:
             say(landed.proposed.request.url)
+        if landed.written and not landed.where.branch:
+            plan = f"clusterops plan {' '.join(targets)}; then " if targets else ""
+            say(f"Next: {plan}git add {' '.join(_places(landed.edits))} && git commit, and open a request")
         if landed.problem is not None:
             say_problem(landed.problem)
     if landed.problem is not None:
         raise typer.Exit(exit_code_of(landed.problem) or Exit.ERROR)
+
+
+def _places(edits: Edits) -> list[str]:
+    """What `git add` has to be told; of a directory that goes, the directory."""
+    gone = [PurePosixPath(path).parent for path, content in edits.files.items() if content is None]
+    tops = sorted({str(each) for each in gone if not any(other in each.parents for other in gone)})
+    return [*(path for path, content in edits.files.items() if content is not None), *tops]
 
 
 def say_diff(landed: Landed) -> None:

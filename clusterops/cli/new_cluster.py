@@ -49,14 +49,20 @@ def _refuse_being_deleted(local: LocalFleet, name: str) -> None:
         )
 
 
-def nodes_for(local: LocalFleet, region: Region, wanted: str) -> str:
+Proposed = Mapping[str, tuple[str, bytes]]
+"""Files that are on other branches only: branch and content by path."""
+
+
+def nodes_for(local: LocalFleet, region: Region, wanted: str, *, proposed: Proposed) -> str:
     """``wanted``, or the next free range of the region; "" where the region has none to give.
+
+    What is ``proposed`` for another cluster is taken too: two requests would else get the same range.
 
     Raises TerminalError ``range-invalid``, ``range-taken``, ``range-exhausted``.
     """
     networks = region.facts.get("networks") or {}
     within = _range(networks.get("nodes"))
-    taken = dict(_taken(local, region))
+    taken = dict((*_proposed(local, region, proposed), *_taken(local, region)))
     if wanted:
         return _checked(wanted, within, taken, region)
     if within is None:
@@ -104,9 +110,20 @@ def _taken(local: LocalFleet, region: Region) -> Iterator[tuple[Range, str]]:
         if target.region.name != region.name and not _routed(target.region, region):
             continue
         path = f"clusters/{name}/{VALUES}"
-        found = _range(_value(local, path)) if path in local.snapshot.files else None
+        found = _nodes(local.snapshot.read(path), path) if path in local.snapshot.files else None
         if found is not None:
             yield found, name
+
+
+def _proposed(local: LocalFleet, region: Region, proposed: Proposed) -> Iterator[tuple[Range, str]]:
+    for path, (branch, content) in proposed.items():
+        _, name, *rest = path.split("/")
+        other = local.fleet.regions.get(name)
+        if other is None or rest[1:] != [VALUES] or (name != region.name and not _routed(other, region)):
+            continue
+        found = _nodes(content, path)
+        if found is not None:
+            yield found, f"{name}/{rest[0]} on branch {branch}"
 
 
 def _routed(one: Region, other: Region) -> bool:
@@ -114,12 +131,13 @@ def _routed(one: Region, other: Region) -> bool:
     return bool(domains[0]) and domains[0] == domains[1]
 
 
-def _value(local: LocalFleet, path: str) -> Any:
+def _nodes(content: bytes, path: str) -> Range | None:
+    """None also for a file that cannot be read: whose it is will be told that."""
     try:
-        documents = load_values(local.snapshot.read(path), path)
+        documents = load_values(content, path)
     except ClusterOpsError:
         return None
-    return value_under(documents[0] if documents else {}, _NODES)
+    return _range(value_under(documents[0] if documents else {}, _NODES))
 
 
 def _range(text: Any) -> Range | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from clusterops.edit.values import set_value
 from clusterops.errors import TerminalError
-from clusterops.model.document import Pointer, load_document
+from clusterops.model.document import Pointer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +52,15 @@ class Draft:
         try:
             return (content or b"").decode()
         except UnicodeDecodeError as error:
-            raise _by_hand(path, "is no UTF-8 text", "save the file as UTF-8") from error
+            raise TerminalError(
+                "edit-not-possible", "", "is no UTF-8 text", hint="save the file as UTF-8", path=path
+            ) from error
 
     def set(
         self, path: str, pointer: Pointer, value: Any, *, target: str, setting: str = "", document: int = 0
     ) -> None:
         """Changes one value; nothing where it is that already. Raises what ``set_value`` raises."""
         text = self.text(path)
-        _refuse_encrypted(text, path)
         written = set_value(text, pointer, value, path=path, document=document)
         if written.text == text:
             return
@@ -74,16 +75,3 @@ class Draft:
 
     def remove(self, path: str) -> None:
         self._files[path] = None
-
-
-def _refuse_encrypted(text: str, path: str) -> None:
-    """A value changed beside SOPS' own would not match the file's checksum any more."""
-    if "sops" not in text:
-        return
-    value = load_document(text, path).value if "\n---" not in text else {}
-    if isinstance(value, Mapping) and "sops" in value:
-        raise _by_hand(path, "is encrypted with SOPS, which has to sign each change", f"edit it with `sops {path}`")
-
-
-def _by_hand(path: str, message: str, hint: str) -> TerminalError:
-    return TerminalError("edit-not-possible", "", message, hint=hint, path=path)

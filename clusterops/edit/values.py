@@ -13,6 +13,8 @@ from clusterops.model.document import Pointer, load_documents
 from clusterops.model.plan import MISSING
 
 _STEP: Final = 2
+_SOPS: Final = "sops"
+"""**Source:** getsops/sops: the key of its metadata in each file that it encrypts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ def set_value(text: str, pointer: Pointer, value: Any, *, path: str, document: i
     cannot be done without touching anything else, and what ``load_documents`` raises.
     """
     before = [each.value for each in load_documents(text, path)]
+    _refuse_encrypted(before, path)
     wanted = _with(before, document, pointer, value, path)
     roots = places_of(text)
     root = roots[document] if document < len(roots) else None
@@ -39,6 +42,13 @@ def set_value(text: str, pointer: Pointer, value: Any, *, path: str, document: i
     _check(edited, wanted, path, _line(text, at))
     old = value_under(before[document] if document < len(before) else {}, pointer)
     return Written(text=edited, line=_line(edited, at), before=old, after=value)
+
+
+def _refuse_encrypted(documents: list[Any], path: str) -> None:
+    """SOPS signs all values of a file together: one that is changed beside it makes the whole unreadable."""
+    if any(isinstance(each, Mapping) and _SOPS in each for each in documents):
+        message, hint = "is encrypted with SOPS, which has to sign each change", f"`sops {path}` opens it in an editor"
+        raise TerminalError("edit-not-possible", "", message, hint=hint, path=path)
 
 
 def _edited(text: str, root: Place | None, pointer: Pointer, value: Any, path: str) -> tuple[str, int]:

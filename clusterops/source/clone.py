@@ -7,7 +7,7 @@ and committed, and only where they carry no uncommitted change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,8 @@ from clusterops.errors import RefusedError, TerminalError, TransientError
 
 _BROKEN: Final = (pygit2.GitError, KeyError, OSError, ValueError)
 _HEADS: Final = "refs/heads/"
+_LARGEST_BYTES: Final = 1024 * 1024
+"""Of a file on another branch that is worth a look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,37 @@ class Clone:
                 hint="is another git command running here? run it again",
             ) from error
         return made
+
+    def elsewhere(self, folder: str, *, known: Container[str]) -> dict[str, tuple[str, bytes]]:
+        """Files below ``folder`` that a branch has and ``known`` has not: its name and the content, by path.
+
+        Of branches here and at the remotes, in order of their names; the first one that has a file is taken.
+        """
+        found: dict[str, tuple[str, bytes]] = {}
+        seen: set[str] = set()
+        for name in sorted(self._repository.references):
+            branch = name.removeprefix(_HEADS).removeprefix("refs/remotes/")
+            if branch == name or branch.endswith("/HEAD"):
+                continue
+            for path, blob in self._files_of(name, folder, seen):
+                if path not in known and blob.size <= _LARGEST_BYTES:
+                    found.setdefault(path, (branch, blob.data))
+        return found
+
+    def _files_of(self, reference: str, folder: str, seen: set[str]) -> Iterator[tuple[str, pygit2.Blob]]:
+        """Trees in ``seen`` were looked at for another branch, at the same path."""
+        try:
+            top = self._repository.references[reference].peel(pygit2.Tree)[self._prefix + folder]
+        except KeyError:
+            return
+        stack: list[tuple[str, pygit2.Object]] = [(folder, top)]
+        while stack:
+            path, item = stack.pop()
+            if isinstance(item, pygit2.Blob):
+                yield path, item
+            elif isinstance(item, pygit2.Tree) and f"{path} {item.id}" not in seen:
+                seen.add(f"{path} {item.id}")
+                stack.extend((f"{path}/{each.name}", each) for each in item)
 
     def refuse_uncommitted(self, paths: Iterable[str]) -> None:
         """Raises RefusedError ``file-uncommitted`` where one is not as the checked out commit has it."""
