@@ -67,9 +67,7 @@ def _parts(preview: Preview, *, at: datetime, digest: str, management: str, limi
     outcomes = tuple(outcome for outcome in preview.outcomes if tells(outcome))
     rows = rows_of(outcomes, at if at != _NO_TIME else None)
     told = replace(preview, outcomes=outcomes)
-    return split(
-        tuple(_head(told, rows)), tuple(_folds(told, rows)), tuple(_foot(told, at)), frame=frame, limit=limit
-    )
+    return split(tuple(_head(told, rows)), tuple(_folds(told, rows)), tuple(_foot(told, at)), frame=frame, limit=limit)
 
 
 def _marked(fleet: str, management: str, part: int) -> str:

@@ -68,7 +68,7 @@ def code(text: str, *, table: bool = False) -> str:
 
 def word(text: str, *, table: bool = False) -> str:
     """A name: as it is where that is harmless, else as code."""
-    return text if _HARMLESS.fullmatch(text) else code(text, table=table)
+    return text if len(text) <= _LONGEST and _HARMLESS.fullmatch(text) else code(text, table=table)
 
 
 def revision(text: str) -> str:

@@ -104,6 +104,8 @@ def _packed(
     first, has_foot = parts[0], _size(feet) < room
     for fold, lines in folds:
         _place(fold, lines, parts, frame=frame, limit=limit)
+        if len(parts) > MOST_PARTS:
+            break
     first.add(feet if has_foot else ())
     return parts
 
@@ -115,37 +117,39 @@ def _first(head: Sequence[str], room: int) -> _Part:
         part.add(head)
         return part
     kept = len(head)
-    while kept and _size((*head[:kept], _missing(len(head) - kept))) > room:
+    while kept and _size(_closed(head[:kept], len(head) - kept)) > room:
         kept -= 1
-    part.add((*head[:kept], _missing(len(head) - kept)))
+    part.add(_closed(head[:kept], len(head) - kept))
     return part
 
 
-def _missing(count: int) -> str:
-    return f"… {count} more lines have no room here: `clusterops plan` prints them."
+def _closed(lines: Sequence[str], missing: int) -> tuple[str, ...]:
+    """With how many are missing, outside of a code block that they leave open."""
+    is_open = sum(line.startswith("```") for line in lines) % 2
+    said = f"… {missing} more lines have no room here: `clusterops plan` prints them."
+    return (*lines, *(["```"] if is_open else []), "", said)
 
 
 def _place(fold: Fold, lines: Sequence[str], parts: list[_Part], *, frame: Frame, limit: int) -> None:
     """A fold that does not fit is closed and opened again in the next part."""
-    left, continued = list(lines), False
-    while left:
-        part, (before, after) = parts[-1], _wrapping(fold, left, continued=continued)
+    left, continued, fence = lines, False, fence_for(lines)
+    while left and len(parts) <= MOST_PARTS:
+        part, (before, after) = parts[-1], _wrapping(fold, fence, continued=continued)
         room = part.room - _size((*before, *after))
         count = _fitting(left, room)
         if count == 0 and not part.fresh:
             parts.append(_Part(room=frame.room(limit, len(parts) + 1)))
             continue
-        taken = left[:count] or [f"{left[0][: max(0, room - 2)]}…"]
+        taken = left[:count] or (f"{left[0][: max(0, room - 2)]}…",)
         part.add((*before, *taken, *after))
         part.fresh = False
         left, continued = left[len(taken) :], True
 
 
-def _wrapping(fold: Fold, lines: Sequence[str], *, continued: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _wrapping(fold: Fold, fence: str, *, continued: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     opened = f"<details><summary>{fold.summary}{' (continued)' if continued else ''}</summary>"
     if not fold.language:
         return ("", opened, ""), ("", "</details>")
-    fence = fence_for(lines)
     return ("", opened, "", f"{fence}{fold.language}"), (fence, "</details>")
 
 
