@@ -30,6 +30,7 @@ _NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REFUSALS_SHOWN: Final = 20
 _REMARKS_SHOWN: Final = 30
 _NO_DIGEST: Final = "0" * 32
+_NO_COMMIT: Final = "0" * 40
 
 
 def marker(fleet: str, management: str = "default", *, part: int = 1) -> str:
@@ -39,7 +40,10 @@ def marker(fleet: str, management: str = "default", *, part: int = 1) -> str:
 
 
 def comment_digest(body: str) -> str:
-    """Of a part that was posted: equal as long as the whole comment says the same, times aside. "" where none is."""
+    """Of a part that was posted: equal as long as the whole comment says the same; "" where none is.
+
+    Times aside, and the commit of the branch: it moves with every merge that the plan has nothing to do with.
+    """
     found = _DIGEST.search(body)
     return found.group(1) if found else ""
 
@@ -53,7 +57,8 @@ def comment_parts(
     """
     if not standing and not preview.problems and not any(map(tells, preview.outcomes)):
         return ()
-    timeless = _parts(preview, at=_NO_TIME, digest=_NO_DIGEST, management=management, limit=limit)
+    any_base = replace(preview, base=replace(preview.base, commit=_NO_COMMIT))
+    timeless = _parts(any_base, at=_NO_TIME, digest=_NO_DIGEST, management=management, limit=limit)
     digest = digest_of(list(timeless))[:32]
     return _parts(preview, at=preview.planned_at, digest=digest, management=management, limit=limit)
 

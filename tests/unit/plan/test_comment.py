@@ -183,12 +183,14 @@ def test_what_finds_no_room_in_ten_parts_is_counted() -> None:
     )
 
 
-def test_the_digest_leaves_times_out_and_nothing_else() -> None:
+def test_the_digest_leaves_out_times_and_the_commit_of_the_branch_and_nothing_else() -> None:
     made = preview(upgrade(), deletion(permitted=True))
-    later = replace(made, planned_at=AT + timedelta(days=2, hours=3))
+    later = replace(made, planned_at=AT + timedelta(days=2, hours=3), base=replace(made.base, commit="f" * 40))
     first, second = comment_parts(made)[0], comment_parts(later)[0]
     assert first != second
     assert comment_digest(first) == comment_digest(second) != ""
+    pushed = comment_parts(replace(made, request=replace(made.request, head="e" * 40)))[0]
+    assert comment_digest(pushed) != comment_digest(first)
     rivals = comment_parts(replace(made, rivals={"eu-west-1/payments": (9,)}))[0]
     assert comment_digest(rivals) != comment_digest(first)
     assert comment_digest(f"{first}\r\n") == comment_digest(first)
