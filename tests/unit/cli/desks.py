@@ -87,18 +87,18 @@ def git(folder: Path, *words: str) -> str:
     return ended.stdout
 
 
-def begin(tmp_path: Path, folder: str = "") -> tuple[Path, Path]:
-    """A clone and its bare origin, with one commit on main."""
-    origin, clone = tmp_path / "origin.git", tmp_path / "clone"
+def begin(tmp_path: Path, folder: str = "") -> Path:
+    """A clone and its bare origin (``clone``, ``origin.git``), with one commit on main. Returns the clone."""
+    clone = tmp_path / "clone"
     write_fleet_repository(clone / folder if folder else clone)
-    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(origin))
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "origin.git")
     git(clone, "init", "-q", "-b", "main")
     named(clone, "A Person")
     git(clone, "add", "-A")
     git(clone, "commit", "-q", "-m", "the fleet")
-    git(clone, "remote", "add", "origin", f"file://{origin}")
+    git(clone, "remote", "add", "origin", "../origin.git")
     git(clone, "push", "-q", "-u", "origin", "main")
-    return clone, origin
+    return clone
 
 
 def named(clone: Path, name: str) -> None:
@@ -109,6 +109,6 @@ def named(clone: Path, name: str) -> None:
 def other_clone(tmp_path: Path) -> Path:
     """Of somebody else."""
     clone = tmp_path / "other"
-    git(tmp_path, "clone", "-q", f"file://{tmp_path / 'origin.git'}", str(clone))
+    git(tmp_path, "clone", "-q", "origin.git", str(clone))
     named(clone, "Somebody Else")
     return clone
