@@ -122,6 +122,13 @@ def _url(kind: ForgeKind, settings: ForgeSettings) -> str:
         raise TerminalError(
             "forge-url", "forge.url", "is not a web address", hint="the forge's own: https://git.example.org"
         )
+    if "/api/v" in parts.path or (kind is ForgeKind.GITHUB and (parts.path or parts.hostname == "api.github.com")):
+        raise TerminalError(
+            "forge-url",
+            "forge.url",
+            "is not the forge's first page",
+            hint=f"without its API and without a repository: {parts.scheme}://{parts.hostname.removeprefix('api.')}",
+        )
     if "@" in parts.netloc:
         raise TerminalError(
             "forge-url",

@@ -38,6 +38,9 @@ def test_each_kind_has_its_api(kind: ForgeKind, url: str, expected: str) -> None
         (ForgeKind.GITHUB, "ssh://git@github.com/platform/fleet"),
         (ForgeKind.GITLAB, "https://"),
         (ForgeKind.GITLAB, "https://gitlab.example.org?x=1"),
+        (ForgeKind.GITLAB, "https://gitlab.example.org/api/v4"),
+        (ForgeKind.GITHUB, "https://api.github.com"),
+        (ForgeKind.GITHUB, "https://github.com/platform/fleet"),
     ],
 )
 def test_an_address_that_is_none_is_refused_with_the_next_step(kind: ForgeKind, url: str) -> None:
