@@ -88,6 +88,13 @@ class Adoption:
                 hint="change it where its value is kept; git has none",
             )
         git, live = await self._values(manifest)
+        if rendered.secrets.within(git):
+            raise RefusedError(
+                "adopt-secret",
+                f"{manifest.key.label}: {self.pointer}",
+                "holds a value that SOPS encrypts",
+                hint="change it with `sops FILE`",
+            )
         told = {"target": self.target.name, "field": f"{self.object}:{self.pointer}", "git": git, "live": live}
         if _same(git, live):
             return Adopted(**told)

@@ -119,7 +119,7 @@ def read_settings(
     defaults: dict[str, dict[str, Any]] = {
         "repository": {"url": ""},
         "cluster": {},
-        "render": {"cache_dir": cache, "processes": max(1, os.cpu_count() or 1)},
+        "render": {"cache_dir": cache, "processes": max(1, os.cpu_count() or 1), **_age_keys(env)},
         "network": _proxies(env),
         "daemon": {"identity": f"{socket.gethostname()}-{os.getpid()}"},
         "drift": {},
@@ -151,6 +151,17 @@ def _proxies(env: Mapping[str, str]) -> dict[str, Any]:
 
     no_proxy = tuple(part.strip() for part in first("NO_PROXY").split(",") if part.strip())
     return {"https_proxy": first("HTTPS_PROXY"), "http_proxy": first("HTTP_PROXY"), "no_proxy": no_proxy}
+
+
+def _age_keys(env: Mapping[str, str]) -> dict[str, Any]:
+    """Where sops itself looks, for whoever has it set up at a desk.
+
+    **Source:** getsops/sops v3.13.3 age/keysource.go: SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, then a file of the user's.
+    """
+    own = Path(env.get("XDG_CONFIG_HOME") or Path(env.get("HOME", "/")) / ".config") / "sops" / "age" / "keys.txt"
+    named = env.get("SOPS_AGE_KEY_FILE")
+    file = Path(named).expanduser() if named else own if own.is_file() else None
+    return {"age_key": SecretText(env.get("SOPS_AGE_KEY", "")), "age_key_file": file}
 
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, Given]:

@@ -144,9 +144,9 @@ def render(
         for skipped in each.skipped:
             say_problem(Problem(code="object-skipped", subject=skipped.key.label, message=skipped.reason))
     if output is Output.JSON:
-        say_json({each.provenance.target: [manifest.body for manifest in each.manifests] for each in rendered})
+        say_json({each.provenance.target: each.shown for each in rendered})
         return
-    bodies = [manifest.body for each in rendered for manifest in each.manifests]
+    bodies = [body for each in rendered for body in each.shown]
     say(yaml.dump_all(bodies, Dumper=yaml.CSafeDumper, sort_keys=False, width=1000).rstrip())
 
 

@@ -77,6 +77,11 @@ class RenderedSet:
         object.__setattr__(self, "digest", digest_of([[str(m.key), m.digest] for m in ordered]))
 
     @property
+    def shown(self) -> list[Any]:
+        """The bodies as people may see them: what was decrypted is hidden."""
+        return [self.secrets.shown(manifest.body) for manifest in self.manifests]
+
+    @property
     def keys(self) -> tuple[ObjectKey, ...]:
         return tuple(manifest.key for manifest in self.manifests)
 

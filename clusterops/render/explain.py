@@ -105,14 +105,14 @@ def _of_value(layers: Layers, target: Target, question: str) -> Explanation:
             hint = _known_keys(layers, pointer)
             raise TerminalError("value-unset", f"{target.name}: {question}", "no layer sets it", hint=hint) from error
         value = settings[0].value
-    return Explanation(target=target.name, question=question, value=value, settings=settings)
+    return Explanation(target=target.name, question=question, value=layers.secrets.shown(value), settings=settings)
 
 
 def _settings(layers: Layers, pointer: Pointer, note: str = "") -> tuple[Setting, ...]:
     """Of every layer that sets the value, the one that counts first; what a pool does not set, its defaults do."""
     found = tuple(
         Setting(
-            value=value_at(layer.document.value, pointer),
+            value=layers.secrets.shown(value_at(layer.document.value, pointer)),
             path=layer.path,
             line=layer.document.key_mark(pointer).line,
             note=note,
@@ -129,9 +129,11 @@ async def _of_field(
     renderer: ProcessRenderer, snapshot: Snapshot, target: Target, question: str, parts: tuple[str, str]
 ) -> Explanation:
     name, pointer = parts
-    manifest = _manifest(await renderer.render(snapshot, target), name, target)
-    value = _field(manifest, pointer, target)
-    search = Search(renderer, snapshot, target, manifest.key, pointer, value)
+    rendered = await renderer.render(snapshot, target)
+    manifest = _manifest(rendered, name, target)
+    found = _field(manifest, pointer, target)
+    search = Search(renderer, snapshot, target, manifest.key, pointer, found)
+    value = rendered.secrets.shown(found)
     if await search.set_by_component():
         source = f"set by the region's component: {target.region.component if target.region else ''}"
         return Explanation(target=target.name, question=question, value=value, source=source, renders=search.renders)

@@ -18,7 +18,7 @@ from clusterops.render.decode import Output, decode_objects, split_hooks
 from clusterops.render.graph import Chart
 from clusterops.render.inputs import Inputs, facts_of
 from clusterops.render.programs import HelmCall, Programs
-from clusterops.render.seals import Seals, sealed_files, secrets_of
+from clusterops.render.seals import Seals, sealed_files
 from clusterops.render.template import Missing, Template
 from clusterops.render.values import Layer, Layers, ValuesError, check_values, read_layer
 from clusterops.render.values.layers import merge
@@ -36,7 +36,7 @@ class Pantry:
 
     @property
     def secrets(self) -> SecretValues:
-        return secrets_of(self.layers)
+        return Layers(files=tuple(self.layers)).secrets
 
 
 class Kitchen:

@@ -67,10 +67,6 @@ def sealed_files(recipe: Recipe) -> tuple[str, ...]:
     return getattr(recipe, "sealed", ())
 
 
-def secrets_of(layers: Sequence[Layer]) -> SecretValues:
-    return SecretValues(value for layer in layers for value in layer.secret_values)
-
-
 @contextmanager
 def discreet(secrets: SecretValues) -> Iterator[None]:
     """An error that leaves it says nothing of ``secrets``, whoever quoted them."""

@@ -15,7 +15,7 @@ from clusterops.model.document import Pointer, load_documents, load_values
 from clusterops.model.fleet import HelmRecipe, Target, TemplateRecipe
 from clusterops.model.key import ObjectKey
 from clusterops.model.pointer import tokens_of
-from clusterops.model.revision import FileEntry, Revision, Snapshot
+from clusterops.model.revision import FileEntry, Snapshot
 from clusterops.render.renderer import ProcessRenderer
 from clusterops.render.values.layers import Layers, merge, value_at
 
@@ -261,8 +261,7 @@ class _Overlaid:
 def with_file(snapshot: Snapshot, path: str, text: bytes) -> Snapshot:
     """The same files, one of them other or new."""
     entry = FileEntry(hashlib.sha256(text).hexdigest())
-    revision: Revision = snapshot.revision
-    return Snapshot(revision=revision, files={**snapshot.files, path: entry}, reader=_Overlaid(snapshot, path, text))
+    return replace(snapshot, files={**snapshot.files, path: entry}, reader=_Overlaid(snapshot, path, text))
 
 
 def _line_in(text: bytes, path: str, key: ObjectKey, pointer: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pyrage
 
@@ -11,7 +12,9 @@ from clusterops.errors import TerminalError
 from clusterops.model.secret import SecretText
 from clusterops.render.sops.seal import Seal
 
-_SUBJECT = "age key"
+_SUBJECT: Final = "age key"
+_OTHER_KINDS: Final = ("AGE-PLUGIN-", "AGE-SECRET-KEY-PQ-")
+"""Identities that open nothing here, in a file that sops at the same desk uses too."""
 _Identities = dict[str, pyrage.x25519.Identity]
 
 
@@ -26,6 +29,7 @@ class AgeKeys:
         self._file = file
         self._secret = secret
         self._given = SecretText("")
+        self._parsed: _Identities | None = None
         self._seen: tuple[int, ...] = ()
         self._from_file: _Identities = {}
 
@@ -36,7 +40,7 @@ class AgeKeys:
 
     def give(self, text: SecretText) -> bool:
         """What the Secret holds now; "" when it is gone. Whether that is news."""
-        known, self._given = self._given, text
+        known, self._given, self._parsed = self._given, text, None
         return known != text
 
     @property
@@ -64,11 +68,10 @@ class AgeKeys:
         return next((one for one in seal.recipients if one in held), "")
 
     def _identities(self) -> _Identities:
-        return {
-            **_parse(self._text.reveal(), "the setting render.age_key"),
-            **_parse(self._given.reveal(), f"Secret {self._secret}"),
-            **self._file_identities(),
-        }
+        if self._parsed is None:
+            own = _parse(self._text.reveal(), "the setting render.age_key")
+            self._parsed = own | _parse(self._given.reveal(), f"Secret {self._secret}")
+        return self._parsed | self._file_identities()
 
     def _file_identities(self) -> _Identities:
         if self._file is None:
@@ -94,7 +97,7 @@ def _parse(text: str, source: str) -> _Identities:
         try:
             identity = pyrage.x25519.Identity.from_str(line)
         except pyrage.IdentityError:
-            hint = "one identity a line, as `age-keygen` writes it; SSH, plugin and post-quantum keys are not read"
+            hint = "one identity a line, as `age-keygen` writes it"
             message = f"{source}: line {number} is no X25519 identity (AGE-SECRET-KEY-1…)"
             raise TerminalError("sops-key-invalid", _SUBJECT, message, hint=hint) from None
         found[str(identity.to_public())] = identity
@@ -103,15 +106,15 @@ def _parse(text: str, source: str) -> _Identities:
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            yield number, line.strip()
+        if not line.lstrip().startswith("#"):
+            yield from ((number, word) for word in line.split() if not word.startswith(_OTHER_KINDS))
 
 
 def _missing(seal: Seal, held: Iterable[str], subject: str) -> TerminalError:
     mine = ", ".join(sorted(held))
     wanted = ", ".join(seal.recipients)
     if not mine:
-        message = f"is encrypted for {wanted}, and there is no age key here"
+        message = f"is encrypted for {wanted}, and there is no X25519 age key here"
         hint = "set CLUSTEROPS_RENDER_AGE_KEY_FILE (or SOPS_AGE_KEY_FILE at a desk) to a file with its identity"
     else:
         message = f"is encrypted for {wanted}, and the key here is {mine}: one of the two was rotated"

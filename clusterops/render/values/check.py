@@ -16,6 +16,7 @@ from jsonschema.protocols import Validator
 from clusterops.errors import TerminalError
 from clusterops.model.document import Pointer
 from clusterops.model.problem import Problem
+from clusterops.model.secret import MASK
 from clusterops.render.values.formats import EXAMPLES, WANTED, cidr_hint, format_checker
 from clusterops.render.values.layers import Layers, path_text
 
@@ -81,7 +82,7 @@ def check_values(
     found = {
         (finding.pointer, finding.code): finding
         for error in _validator(schema_text, schema_path).iter_errors(values)
-        for finding in _findings(error)
+        for finding in _findings(_discreet(error, layers))
     }
     if found:
         problems = (_place(finding, layers, definition) for finding in found.values())
@@ -100,6 +101,20 @@ def _validator(text: bytes, path: str) -> Validator:
             "chart-schema-invalid", "", f"is no JSON Schema: {message}", hint="correct the chart", path=path
         ) from error
     return validator(schema, format_checker=format_checker())
+
+
+def _discreet(error: _RawError, layers: Layers) -> _RawError:
+    """The error, and those that led to it, without a value that was decrypted: they quote what they judge."""
+    pointer = tuple(error.absolute_path)
+    for each in error.context or ():
+        _discreet(each, layers)
+    if layers.is_secret(pointer):
+        error.instance, error.message = MASK, "does not fit"
+    elif isinstance(error.instance, list) and layers.secrets.within(error.instance):
+        error.instance, error.message = [MASK], "does not fit"
+    elif layers.secrets.within(error.message):
+        error.message = "does not fit"
+    return error
 
 
 def _findings(error: _RawError) -> Iterator[_Finding]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from clusterops.errors import TerminalError
 from clusterops.model.document import Document, Pointer, load_document
+from clusterops.model.secret import SecretValues
 
 RESERVED: Final = "clusterops"
 """The block that we read ourselves and do not pass on."""
@@ -51,6 +52,15 @@ class Layers:
         for layer in self.files:
             merged = merge(merged, layer.values)
         return without_nulls(merge(self.chart.values, merged) if self.chart else merged)
+
+    @property
+    def secrets(self) -> SecretValues:
+        """What was decrypted in any of them."""
+        return SecretValues(value for layer in self.files for value in layer.secret_values)
+
+    def is_secret(self, pointer: Pointer) -> bool:
+        """Whether a layer that sets the value at ``pointer`` decrypted it."""
+        return any(pointer in layer.secrets for layer in self.files)
 
     def setting(self, pointer: Pointer) -> tuple[Layer, ...]:
         """The layers that set the value at ``pointer``, the one that counts first."""

@@ -187,7 +187,7 @@ def test_a_missing_key_names_the_recipients_and_the_setting() -> None:
     public = _recipient("foreign.yaml")
     error = error_of((FILES / "foreign.yaml").read_bytes(), name="clusters/eu/web/secrets.yaml")
     assert str(error) == (
-        f"clusters/eu/web/secrets.yaml: eu/web: is encrypted for {public}, and there is no age key here"
+        f"clusters/eu/web/secrets.yaml: eu/web: is encrypted for {public}, and there is no X25519 age key here"
         " (sops-key-missing)"
     )
     assert "CLUSTEROPS_RENDER_AGE_KEY_FILE" in error.hint
@@ -228,7 +228,7 @@ def test_a_file_for_other_kinds_of_keys_names_them() -> None:
     )
 
 
-@pytest.mark.parametrize("line", ["AGE-SECRET-KEY-1GARBAGE", "AGE-SECRET-KEY-PQ-1ABC", "hunter2"])
+@pytest.mark.parametrize("line", ["AGE-SECRET-KEY-1GARBAGE", "ssh-ed25519", "hunter2"])
 def test_a_line_that_is_no_identity_is_told_by_its_number_alone(line: str, tmp_path: Path) -> None:
     file = tmp_path / "keys.txt"
     file.write_text(f"# created: today\n\n{line}\n")
@@ -238,6 +238,10 @@ def test_a_line_that_is_no_identity_is_told_by_its_number_alone(line: str, tmp_p
     assert f"{file}: line 3 is no X25519 identity" in caught.value.message
     assert line not in f"{caught.value} {caught.value.hint}"
     assert caught.value.__cause__ is None
+
+
+def test_identities_of_other_kinds_are_left_to_sops() -> None:
+    assert keys(f"AGE-PLUGIN-YUBIKEY-1ABC\nAGE-SECRET-KEY-PQ-1ABC\n{FIRST}").public == keys(FIRST).public
 
 
 def test_a_key_file_is_read_anew_when_it_changes(tmp_path: Path) -> None:
