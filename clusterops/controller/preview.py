@@ -14,6 +14,7 @@ from clusterops.controller.dependents import with_dependents
 from clusterops.controller.differing import Sight, due_between
 from clusterops.controller.due import Due, Memory
 from clusterops.controller.judging import counting, judge_counting
+from clusterops.controller.preview_origins import origins_of
 from clusterops.controller.reconcile import draft_plan
 from clusterops.controller.work import Doors, Work
 from clusterops.errors import ClusterOpsError
@@ -140,7 +141,9 @@ class Previewer:
         )
         outcomes = {name: draft.outcome for name, draft in zip(works, drafts, strict=True)}
         rendered = [name for name, each in outcomes.items() if each.stage not in _UNRENDERED and not works[name].gone]
-        return await self._judged(replace(preview, rendered=len(rendered)), outcomes)
+        judged = await self._judged(replace(preview, rendered=len(rendered)), outcomes)
+        found = await asyncio.to_thread(origins_of, merge.base.snapshot, merge.snapshot, fleet, judged.outcomes)
+        return replace(judged, origins=found)
 
     def stopped(self, request: ChangeRequest, base: Base, error: ClusterOpsError) -> Preview:
         """Of a request that cannot even be merged."""
