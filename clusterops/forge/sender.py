@@ -27,7 +27,10 @@ _LONGEST_S: Final = 60.0
 _QUOTA_S: Final = 3900.0
 """No quota is counted over more than an hour: what asks for longer is asked again after that."""
 _KEPT: Final = 128
-_KEPT_BYTES: Final = 128 * 1024
+_KEPT_BYTES: Final = 16 * 1024 * 1024
+"""Of all that is kept together: five lists of a hundred requests."""
+_SHORTEST_SECRET: Final = 8
+"""What is shorter is a word that answers are made of, and no forge gives out."""
 Stands = Callable[[Call, Reply], bool]
 
 
@@ -141,16 +144,16 @@ class Sender:
 
     def _keep(self, url: str, reply: Reply) -> None:
         self._kept.pop(url, None)
-        if reply.status == 200 and reply.headers.get("etag") and len(reply.body) <= _KEPT_BYTES:
+        if reply.status == 200 and reply.headers.get("etag"):
             self._kept[url] = reply
-            while len(self._kept) > _KEPT:
+            while len(self._kept) > _KEPT or sum(len(each.body) for each in self._kept.values()) > _KEPT_BYTES:
                 del self._kept[next(iter(self._kept))]
 
 
 def masked(reply: Reply, token: SecretText) -> Reply:
     """A forge, or a proxy before it, that repeats what we sent must not bring the token into words."""
     secret = token.reveal()
-    if not secret:
+    if len(secret) < _SHORTEST_SECRET:
         return reply
     headers = {name: value.replace(secret, MASK) for name, value in reply.headers.items()}
     return Reply(status=reply.status, headers=headers, body=reply.body.replace(secret.encode(), MASK.encode()))

@@ -257,6 +257,14 @@ async def test_what_did_not_change_is_asked_for_by_its_etag() -> None:
     assert [each.headers.get("if-none-match") for each in forge.asked] == [None, None, 'W/"1"', 'W/"2"']
 
 
+async def test_what_is_kept_for_its_etag_has_a_bound() -> None:
+    long = b"[" + b" " * 6_000_000 + b"]"
+    async with scripted(says(long, etag="x")) as forge, opened(forge, github) as room:
+        for branch in ("a", "b", "c", "c", "a"):
+            await room.client.open_requests(branch)
+    assert ["if-none-match" in each.headers for each in forge.asked] == [False, False, False, True, False]
+
+
 async def test_writes_go_one_by_one_and_reads_beside_them() -> None:
     under_way, most = 0, 0
 
