@@ -69,7 +69,10 @@ class Followed:
         return self.doubted_until_s is not None and now_s < self.doubted_until_s
 
     def vanishes(self, merge: Merge) -> bool:
-        return not merge.due and self.told is not None and bool(self.told.outcomes)
+        """Whether the branch took away what the same head was going to do."""
+        if self.told is None or self.told.request.head != merge.request.head:
+            return False
+        return not merge.due and not merge.fleet.problems and bool(self.told.outcomes)
 
 
 def says_same(one: Preview, other: Preview) -> bool:
