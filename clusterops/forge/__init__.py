@@ -2,8 +2,8 @@
 
 *Knows:* each forge's paths, bodies, states, limits and signatures.
 *Gives:* `open_forge`, and `read_delivery` for what a webhook brings.
-*Never:* decides what is said. An adapter is pure wire: a `Call` out, a value in; `client.py` alone moves bytes.
-*Read first:* wire.py, then client.py, then one adapter, gitea.py.
+*Never:* decides what is said. An adapter is pure wire: a `Call` out, a value in; `sender.py` alone moves bytes.
+*Read first:* wire.py, then client.py and sender.py, then one adapter, github.py.
 """
 
 from clusterops.forge.client import ForgeClient
