@@ -75,7 +75,8 @@ def origins(
         known = [layers[path] for path in values_files(target) if path in layers]
         known = [] if _renders_otherwise(target, known, layers.get(FLEET_FILE), changed) else known
         for change, field in _fields(plan):
-            place = objects.place(change.key, field, target) or _from_layers(known, change, field)
+            written = change.written.key if change.written is not None else change.key
+            place = objects.place(written, field, target) or _from_layers(known, written, field)
             if place:
                 found[plan.target, change.key, field.pointer] = place
     return found
@@ -199,12 +200,12 @@ def _leaves(value: Any, pointer: Pointer) -> Iterator[tuple[Pointer, Any]]:
         yield pointer, value
 
 
-def _from_layers(layers: Sequence[_Layer], change: Change, field: FieldChange) -> str:
+def _from_layers(layers: Sequence[_Layer], written: ObjectKey, field: FieldChange) -> str:
     if field.after is MISSING or isinstance(field.after, dict | list):
         return ""
     edits = [edit for layer in layers for edit in layer.edits]
     fitting = [edit for edit in edits if _becomes(edit, field)] or [edit for edit in edits if _is_part(edit, field)]
-    chosen = fitting if len(fitting) == 1 else [edit for edit in fitting if _is_named_after(edit, change.key)]
+    chosen = fitting if len(fitting) == 1 else [edit for edit in fitting if _is_named_after(edit, written)]
     return chosen[0].place if len(chosen) == 1 else _looked_up(layers, edits, field)
 
 
