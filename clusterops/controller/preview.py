@@ -145,7 +145,7 @@ class Previewer:
         found = await asyncio.to_thread(origins_of, merge.base.snapshot, merge.snapshot, fleet, judged.outcomes)
         return replace(judged, origins=found)
 
-    def stopped(self, request: ChangeRequest, base: Base, error: ClusterOpsError) -> Preview:
+    def stopped(self, request: ChangeRequest, base: Base, problem: Problem) -> Preview:
         """Of a request that cannot even be merged."""
         return Preview(
             request=request,
@@ -153,7 +153,7 @@ class Previewer:
             fleet=base.fleet,
             planned_at=self.doors.clock.now(),
             total=len(self._mine(base.fleet)),
-            problems=(Problem.of(error),),
+            problems=(problem,),
         )
 
     async def _judged(self, preview: Preview, outcomes: Mapping[str, Outcome]) -> Preview:

@@ -24,6 +24,7 @@ from clusterops.errors import ClusterOpsError, TransientError
 from clusterops.model.commit_status import State
 from clusterops.model.key import ObjectKey
 from clusterops.model.preview import Preview
+from clusterops.model.problem import Problem
 from clusterops.model.request import Called, ChangeRequest, Delivery
 from clusterops.ports import Forge
 from clusterops.status import Contexts, plan_pending
@@ -259,36 +260,42 @@ class Previews:
         return passes(preview)
 
     async def _made(self, followed: Followed, base: Base) -> Preview | None:
-        """Of the branch as it is when it is made. None: the request is another one by now."""
+        """Of the branch as it is when it is made. None: nothing is to be told now."""
         request = followed.request
         while True:
             try:
-                merge = await self._merge(followed, base)
+                made = await self._make(followed, base)
             except ClusterOpsError as error:
-                return self._unmerged(followed, base, error)
-            if followed.request is not request:
-                return None
-            if followed.vanishes(merge) and self._doubts(followed):
-                return None
-            self._touch(followed, merge.names)
-            await self._others_touch()
-            if followed.needs(merge):
-                await self._announce(followed, merge)
-                await self._plan(followed, merge)
-            followed.planned = merge
+                return self._unmerged(followed, base, Problem.of(error))
+            except Exception as error:
+                return self._unmerged(followed, base, unforeseen(error, request.name, self.previewer.doors.logger))
             now = self.base()
-            if now is None or now.commit == base.commit or followed.request is not request:
-                return followed.preview
+            if not made or now is None or now.commit == base.commit or followed.request is not request:
+                return followed.preview if made else None
             base = now
 
-    def _unmerged(self, followed: Followed, base: Base, error: ClusterOpsError) -> Preview | None:
+    async def _make(self, followed: Followed, base: Base) -> bool:
+        """False where the request is another one by now, or may be merged. Raises what merging raises."""
+        request = followed.request
+        merge = await self._merge(followed, base)
+        if followed.request is not request or (followed.vanishes(merge) and self._doubts(followed)):
+            return False
+        self._touch(followed, merge.names)
+        await self._others_touch()
+        if followed.needs(merge):
+            await self._announce(followed, merge)
+            await self._plan(followed, merge)
+        followed.planned = merge
+        return True
+
+    def _unmerged(self, followed: Followed, base: Base, problem: Problem) -> Preview | None:
         """A reference that moved is most often news that the forge's list does not have yet."""
         self._touch(followed, frozenset())
-        followed.lost += error.code == "request-moved"
-        if error.code == "request-moved" and followed.lost < _LOST:
+        followed.lost += problem.code == "request-moved"
+        if problem.code == "request-moved" and followed.lost < _LOST:
             self._wake.set()
             return None
-        followed.planned, followed.preview = None, self.previewer.stopped(followed.request, base, error)
+        followed.planned, followed.preview = None, self.previewer.stopped(followed.request, base, problem)
         return followed.preview
 
     def _doubts(self, followed: Followed) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,13 +68,17 @@ async def test_a_merge_that_changes_its_target_makes_the_plan_again_in_the_same_
         assert before != after
 
 
+def scaled(count: int) -> Callable[[dict[str, Any]], None]:
+    return lambda raw: raw["spec"].update(replicas=count)
+
+
 async def test_a_live_object_that_moves_makes_the_plan_again_from_the_same_render(tmp_path: Path) -> None:
     fleet = await proposals(tmp_path)
     request = fleet.propose(7, RESIZED)
     async with fleet.followed():
         text, renders, previewed = fleet.plan(request)[1], fleet.renders, fleet.previewed
         for count in (5, 6, 7):
-            fleet.edit("MachineDeployment", "alpha-general", lambda raw, n=count: raw["spec"].update(replicas=n))
+            fleet.edit("MachineDeployment", "alpha-general", scaled(count))
             await fleet.settle()
         assert fleet.previewed == previewed
         await fleet.wait(2.0)
@@ -137,7 +141,10 @@ async def test_a_request_that_breaks_holds_up_no_other(tmp_path: Path) -> None:
     fleet.repository.before_merge = fails
     async with fleet.followed():
         assert fleet.plan(request)[0] == "success"
-        assert fleet.plan(broken) == ("", "")
+        assert fleet.plan(broken) == ("error", "request 6: RuntimeError: a defect (internal-error)")
+        fleet.repository.before_merge = lambda request: None
+        await fleet.wait(61.0)
+        assert fleet.plan(broken)[0] == "success"
 
 
 async def test_a_conflict_is_a_failure_with_its_files_and_ends_with_the_next_push(tmp_path: Path) -> None:
