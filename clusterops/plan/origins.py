@@ -190,6 +190,7 @@ def _edits(before: Document | None, after: Document) -> Iterator[Edit]:
 
 
 def _leaves(value: Any, pointer: Pointer) -> Iterator[tuple[Pointer, Any]]:
+    """A list of plain values is told item by item and as a whole: objects often have it as one field."""
     if isinstance(value, dict) and value:
         for name, each in value.items():
             yield from _leaves(each, (*pointer, name))
@@ -198,10 +199,13 @@ def _leaves(value: Any, pointer: Pointer) -> Iterator[tuple[Pointer, Any]]:
             yield from _leaves(each, (*pointer, index))
     else:
         yield pointer, value
+        return
+    if isinstance(value, list) and not any(isinstance(each, dict | list) for each in value):
+        yield pointer, value
 
 
 def _from_layers(layers: Sequence[_Layer], written: ObjectKey, field: FieldChange) -> str:
-    if field.after is MISSING or isinstance(field.after, dict | list):
+    if field.after is MISSING or isinstance(field.after, dict):
         return ""
     edits = [edit for layer in layers for edit in layer.edits]
     fitting = [edit for edit in edits if _becomes(edit, field)] or [edit for edit in edits if _is_part(edit, field)]
@@ -234,16 +238,27 @@ def _is_named_after(edit: Edit, key: ObjectKey) -> bool:
 
 
 def _looked_up(layers: Sequence[_Layer], edits: Sequence[Edit], field: FieldChange) -> str:
-    """An entry as it was, under a changed value's name, as ``images: {v1.34.1: ami-0a41…}``; so was the old one."""
+    """An entry as it was, under a changed value's name, as ``images: {v1.34.1: ami-0a41…}``.
+
+    What was there before has to be an entry beside it: under the old value's name, where that is known.
+    """
     kept = [one for layer in layers for one in layer.kept if one.pointer]
-    moves = {(edit.before, edit.after) for edit in edits if _is_name(edit.before) and _is_name(edit.after)}
-    told = set()
-    for old, new in moves:
-        there = {one.pointer[:-1]: one for one in kept if one.pointer[-1] == old and _equal(one.after, field.before)}
-        for one in kept:
-            if one.pointer[-1] == new and _equal(one.after, field.after) and one.pointer[:-1] in there:
-                told.add(one.place)
+    there = {(one.pointer[:-1], one.pointer[-1]) for one in kept if _equal(one.after, field.before)}
+    names = {edit.after: edit.before for edit in edits if _is_name(edit.after)}
+    told = {
+        one.place
+        for one in kept
+        if one.pointer[-1] in names
+        and _equal(one.after, field.after)
+        and _had(names[one.pointer[-1]], one.pointer[:-1], there)
+    }
     return told.pop() if len(told) == 1 else ""
+
+
+def _had(name: Any, parent: Pointer, there: Collection[tuple[Pointer, str | int]]) -> bool:
+    if _is_name(name):
+        return (parent, name) in there
+    return any(beside == parent for beside, _ in there)
 
 
 def _is_name(value: Any) -> bool:

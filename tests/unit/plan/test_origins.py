@@ -87,6 +87,20 @@ def test_what_is_looked_up_by_a_changed_value_stands_where_the_entry_is() -> Non
     assert said(RAISED, **{**ami, "before": "ami-other"}) == ""
 
 
+def test_a_name_that_replaces_a_default_is_looked_up_where_the_default_stands_too() -> None:
+    sized = BEFORE.replace("    replicas: 3\n", "    replicas: 3\n    size: large\n", 1)
+    kind: dict[str, Any] = {"pointer": "/spec/flavor", "before": "m1.medium", "after": "m1.large"}
+    assert said(sized, **kind) == f"{REGION}:4"
+    assert said(sized, **{**kind, "before": "m1.tiny"}) == ""
+
+
+def test_a_list_that_is_one_field_is_told_as_a_whole() -> None:
+    pods: dict[str, Any] = {"pointer": "/spec/cidrBlocks", "before": ["10.244.0.0/16"], "after": ["10.245.0.0/16"]}
+    was = "network:\n  pods:\n    - 10.244.0.0/16\n"
+    assert said(was.replace("244", "245"), was, **pods) == f"{CLUSTER}:3"
+    assert said(was.replace("244", "245") + "    - 10.9.0.0/16\n", was, **pods) == ""
+
+
 def test_an_entry_that_is_new_in_the_same_request_is_its_own_origin() -> None:
     before = {CLUSTER: BEFORE, REGION: "images: {v1.33.4: ami-07b2d8}\n"}
     after = {CLUSTER: RAISED, REGION: "images:\n  v1.33.4: ami-07b2d8\n  v1.34.1: ami-0a41c7\n"}
