@@ -182,7 +182,7 @@ class Previews:
             known.request = request
             return
         else:
-            known.request, known.lost = request, 0
+            known.request, known.lost, known.announced = request, 0, False
         self._passes.wake(request.ref)
 
     def _close(self, still: set[str]) -> None:
@@ -220,11 +220,11 @@ class Previews:
         async def wake() -> None:
             await self.previewer.doors.clock.sleep(seconds)
             self._timers.pop(followed.name, None)
-            if followed.doubted_until_s is not None:
-                return self._wake.set()
-            followed.stale = True
-            self._passes.wake(followed.name)
-            return None
+            if followed.doubted_until_s is not None or followed.lost:
+                self._wake.set()
+            else:
+                followed.stale = True
+                self._passes.wake(followed.name)
 
         if followed.name not in self._timers:
             self._timers[followed.name] = asyncio.create_task(wake(), name=f"preview-later:{followed.name}")
@@ -251,7 +251,7 @@ class Previews:
         followed.stale = followed.stale or any(asked.plans for asked in followed.asked)
         preview = await self._made(followed, base)
         if preview is None or followed.request is not request or self.open.get(followed.name) is not followed:
-            return followed.lost > 0
+            return False
         await self._tell(followed, preview, failed)
         await _trying(self._answers.answer(followed, base.fleet), failed)
         for error in failed[:1]:
@@ -293,7 +293,7 @@ class Previews:
         self._touch(followed, frozenset())
         followed.lost += problem.code == "request-moved"
         if problem.code == "request-moved" and followed.lost < _LOST:
-            self._wake.set()
+            self._later(followed)
             return None
         followed.planned, followed.preview = None, self.previewer.stopped(followed.request, base, problem)
         return followed.preview

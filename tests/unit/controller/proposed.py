@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,24 +68,25 @@ def fleet_of(*names: str, fleet: str = FLEET) -> dict[str, str]:
 
 
 class AwayCluster(WatchedCluster):
-    """Answers nothing while it is ``away``; ``before_read`` is called before each read."""
+    """Answers nothing while it is ``away``; ``held_up`` is waited for before each read."""
 
     def __init__(self) -> None:
         super().__init__()
         self.away = False
-        self.before_read: Callable[[], None] = lambda: None
+        self.held_up: Callable[[], Awaitable[None]] | None = None
 
-    def _check(self) -> None:
-        self.before_read()
+    async def _check(self) -> None:
+        if self.held_up is not None:
+            await self.held_up()
         if self.away:
             raise TransientError("api-unreachable", "https://management", "connection refused")
 
     async def read_as(self, versions: Mapping[ObjectKey, str]) -> LiveSet:
-        self._check()
+        await self._check()
         return await super().read_as(versions)
 
     async def list_objects(self, group: str, kind: str, **how: Any) -> tuple[LiveObject, ...]:
-        self._check()
+        await self._check()
         return await super().list_objects(group, kind, **how)
 
 
