@@ -16,6 +16,7 @@ from clusterops.controller.daemon import Daemon
 from clusterops.controller.drift_by_hand import drift_by_hand
 from clusterops.controller.drift_reports import form_of
 from clusterops.controller.forges import Forges
+from clusterops.controller.key_watch import KeyWatch
 from clusterops.controller.lease import FleetLease, Gate
 from clusterops.controller.preview import Previewer
 from clusterops.controller.records import Records
@@ -113,6 +114,13 @@ async def run_daemon(settings: Settings, logger: Logger, stop: asyncio.Event) ->
             settings=settings.daemon,
             drift=settings.drift,
             cache=cluster,
+            key_watch=KeyWatch(
+                keys=renderer.keys,
+                cluster=cluster,
+                clock=clock,
+                logger=logger,
+                namespace=settings.daemon.namespace,
+            ),
         )
         tokens = Tokens(settings=settings.forge, clock=clock, cluster=cluster, namespace=settings.daemon.namespace)
         daemon.forges = Forges(

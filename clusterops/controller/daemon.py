@@ -20,6 +20,7 @@ from clusterops.controller.following import Following
 from clusterops.controller.forges import Forges
 from clusterops.controller.history import History
 from clusterops.controller.intake import Intake
+from clusterops.controller.key_watch import KeyWatch
 from clusterops.controller.leading import Leading
 from clusterops.controller.lease import Gate
 from clusterops.controller.pacing import Pacing, is_held
@@ -31,7 +32,7 @@ from clusterops.controller.verdicts import Verdicts
 from clusterops.controller.work import Doors, Work
 from clusterops.errors import ClusterOpsError
 from clusterops.model.drift import NO_HEALING, Healing
-from clusterops.model.fleet import Fleet, FleetFile, Mode, Target
+from clusterops.model.fleet import Fleet, FleetFile, Mode, Target, sealed_files
 from clusterops.model.key import ObjectKey
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import Outcome, Result
@@ -61,6 +62,8 @@ class Daemon:
     """The doors' cluster, where it follows what lives; without one no drift is noticed."""
     forges: Forges | None = None
     """Where people propose changes; without one verdicts stand in git notes."""
+    key_watch: KeyWatch | None = None
+    """What opens encrypted values; without one a change of keys is noticed with the next commit."""
     head: Revision | None = None
     memories: dict[str, Memory] = field(default_factory=dict)
     history: History = field(init=False)
@@ -127,8 +130,12 @@ class Daemon:
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set. Raises TransientError ``lease-lost`` when another process took the fleet over."""
         try:
+            if self.key_watch is not None:
+                await self.key_watch.look()
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                if self.key_watch is not None:
+                    group.create_task(self.key_watch.follow(self._rekeyed), name="age-keys")
                 group.create_task(self.verdicts.write_forever(), name="verdicts")
                 group.create_task(self._tell_fleet(), name="fleet-status")
                 group.create_task(self._following.follow(group), name="follow")
@@ -381,6 +388,16 @@ class Daemon:
 
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(self._mine(self._fleet))) if self._fleet is not None else ()
+
+    def _rekeyed(self) -> None:
+        """Another key may open what no key opened, or the other way round."""
+        if self._fleet is None or self._fleet.problems:
+            return
+        for name, target in self._mine(self._fleet).items():
+            if self._opened and sealed_files(target.recipe):
+                self._wake_again(name)
+        if self.forges is not None:
+            self.forges.moved()
 
     def asked(self, name: str) -> None:
         """A person resumed a target, or asked for it now."""

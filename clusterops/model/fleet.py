@@ -185,6 +185,11 @@ class PlainRecipe:
 Recipe = HelmRecipe | KustomizeRecipe | TemplateRecipe | PlainRecipe
 
 
+def sealed_files(recipe: Recipe) -> tuple[str, ...]:
+    """Its values files that SOPS encrypted."""
+    return recipe.sealed if isinstance(recipe, HelmRecipe | TemplateRecipe) else ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One overlay of the fleet: ``<region>/<cluster>``, which is also namespace and name of its Cluster.

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from clusterops.errors import TerminalError
 from clusterops.model.canonical import canonical_json
-from clusterops.model.fleet import HelmRecipe, KustomizeRecipe, PlainRecipe, Target, TemplateRecipe
+from clusterops.model.fleet import HelmRecipe, KustomizeRecipe, PlainRecipe, Target, TemplateRecipe, sealed_files
 from clusterops.model.problem import Problem
 from clusterops.model.revision import Snapshot
 from clusterops.model.secret import SecretValues
@@ -18,7 +18,7 @@ from clusterops.render.decode import Output, decode_objects, split_hooks
 from clusterops.render.graph import Chart
 from clusterops.render.inputs import Inputs, facts_of
 from clusterops.render.programs import HelmCall, Programs
-from clusterops.render.seals import Seals, sealed_files
+from clusterops.render.seals import Seals
 from clusterops.render.template import Missing, Template
 from clusterops.render.values import Layer, Layers, ValuesError, check_values, read_layer
 from clusterops.render.values.layers import merge

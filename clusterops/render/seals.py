@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from clusterops.errors import ClusterOpsError, TerminalError
 from clusterops.model.document import load_document
-from clusterops.model.fleet import Recipe, Target
+from clusterops.model.fleet import HelmRecipe, Target, TemplateRecipe, sealed_files
 from clusterops.model.problem import Problem
 from clusterops.model.revision import Snapshot
 from clusterops.model.secret import SecretValues
@@ -44,7 +44,7 @@ class Seals:
         sealed = sealed_files(target.recipe)
         if sealed and not snapshot.trusted:
             raise _untrusted(sealed[0], target)
-        files = getattr(target.recipe, "values", ())
+        files = target.recipe.values if isinstance(target.recipe, HelmRecipe | TemplateRecipe) else ()
         if not sealed:
             return [read_layer(contents[path], path, subject=target.name) for path in files]
         return await asyncio.to_thread(lambda: [self._layer(contents[path], path, target) for path in files])
@@ -61,10 +61,6 @@ class Seals:
             document = load_document(snapshot.read(path), path)
             self._known[blob] = read_seal(document.value.get(KEY), path, subject=subject)
         return self._known[blob]
-
-
-def sealed_files(recipe: Recipe) -> tuple[str, ...]:
-    return getattr(recipe, "sealed", ())
 
 
 @contextmanager

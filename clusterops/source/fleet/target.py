@@ -7,7 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clusterops.model.document import Mark
-from clusterops.model.fleet import ChartRef, DriftPolicy, FleetFile, Mode, Target
+from clusterops.model.fleet import (
+    ChartRef,
+    DriftPolicy,
+    FleetFile,
+    HelmRecipe,
+    Mode,
+    Recipe,
+    Target,
+    TemplateRecipe,
+)
 from clusterops.model.problem import Problem
 from clusterops.model.revision import EntryKind
 from clusterops.source.fleet.content import Content, Layer, entry_problem
@@ -79,7 +88,7 @@ def build_target(parts: Parts) -> Built:
         chart_expected=not parts.is_cluster or parts.ground is None or _cloud_is_known(parts.fleet, parts.ground),
     )
     recipe, unclear = detect_recipe(kitchen)
-    problems = (*_problems(parts, opened=getattr(recipe, "values", ())), *unclear)
+    problems = (*_problems(parts, opened=_values_of(recipe)), *unclear)
     target = _assemble(parts, block.value, recipe=recipe, problems=problems)
     return _with_place(target, own_block)
 
@@ -123,6 +132,10 @@ def _cloud_is_known(fleet: FleetFile, ground: Ground) -> bool:
 def _definition(parts: Parts) -> str:
     wanted = (f"{parts.directory}/{name}" for name in (VALUES, *KUSTOMIZATIONS))
     return next((path for path in wanted if path in parts.files), "") or next(iter(sorted(parts.files)), "")
+
+
+def _values_of(recipe: Recipe) -> tuple[str, ...]:
+    return recipe.values if isinstance(recipe, HelmRecipe | TemplateRecipe) else ()
 
 
 def _problems(parts: Parts, *, opened: Collection[str]) -> Iterator[Problem]:
