@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from clusterops.errors import TerminalError
+from clusterops.errors import TerminalError, TransientError
 from clusterops.model.commit_status import CommitStatus
 from clusterops.model.request import ChangeRequest, Comment
 
@@ -25,6 +25,8 @@ class FakeForge:
     branches: dict[str, str] | None = None
     """Their heads; None: any branch is there."""
     before: Callable[[str], None] = lambda method: None
+    losing: int = 0
+    """Comments that are taken while the answer gets lost."""
     posted: list[tuple[str, CommitStatus]] = field(default_factory=list)
     """Every status that was taken, in order."""
     written: list[tuple[int, str]] = field(default_factory=list)
@@ -91,7 +93,11 @@ class FakeForge:
         if id and id not in self._comments.get(number, {}):
             raise TerminalError("forge-missing", f"request {number}", f"has no comment {id}")
         self.written.append((number, body))
-        return self._keep(number, body, self.me, id)
+        comment = self._keep(number, body, self.me, id)
+        if self.losing:
+            self.losing -= 1
+            raise TransientError("forge-unreachable", "forge", "the connection was cut")
+        return comment
 
     async def delete_comment(self, number: int, id: str) -> None:
         self.before("delete_comment")
