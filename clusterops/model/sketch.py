@@ -73,6 +73,11 @@ class Sketch:
         """Hashes of the paths whose values it does not tell."""
         return frozenset(path for path, value in self.leaves.items() if not value)
 
+    def withholding(self, paths: Iterable[Path]) -> frozenset[Path]:
+        """Those of the paths whose values it does not tell."""
+        withheld = self.withheld
+        return frozenset(path for path in paths if _path_hash(path) in withheld) if withheld else frozenset()
+
     def tells(self, path: Sequence[str]) -> bool:
         """Whether it remembers a value there."""
         return bool(self.leaves.get(_path_hash(tuple(path))))

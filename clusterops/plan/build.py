@@ -212,7 +212,7 @@ def _plan(
     rows: tuple[Change, ...],
     pruned: tuple[Change, ...],
 ) -> Plan:
-    rows, pruned = (tuple(discreet(row, rendered.secrets) for row in some) for some in (rows, pruned))
+    rows, pruned = (tuple(_discreet(row, situation, rendered) for row in some) for some in (rows, pruned))
     waves = (*_waves(rows, reverse=False), *_waves(pruned, reverse=True))
     changes = [change for wave in waves for change in wave]
     return Plan(
@@ -225,6 +225,11 @@ def _plan(
         ),
         id=_identity(rendered, changes),
     )
+
+
+def _discreet(row: Change, situation: Situation, rendered: RenderedSet) -> Change:
+    entry = situation.inventory.entries.get(row.key)
+    return discreet(row, rendered.secrets, entry.applied if entry is not None else None)
 
 
 def _waves(rows: Iterable[Change], *, reverse: bool) -> tuple[tuple[Change, ...], ...]:

@@ -6,19 +6,30 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from clusterops.model.bodies import comparable
 from clusterops.model.impact import Cause, Impact, PoolImpact
+from clusterops.model.key import ObjectKey
+from clusterops.model.leaves import leaves
 from clusterops.model.plan import MISSING, Change, FieldChange, HandedOver, Left
 from clusterops.model.pointer import escape, tokens_of
 from clusterops.model.problem import Problem
 from clusterops.model.secret import CHANGED_MASK, MASK, SecretValues, shown
+from clusterops.model.sketch import Sketch
 
 
-def discreet(change: Change, secrets: SecretValues) -> Change:
+def discreet(change: Change, secrets: SecretValues, applied: Sketch | None = None) -> Change:
     """A row as it may be shown: of causes what their kind hides, and everywhere whatever was decrypted.
 
-    What is sent, and what is remembered of it, stays as it is.
+    ``applied`` is what the inventory remembers: a place whose value it withholds held a secret when it was applied,
+    which the live object may still have though git has another one, or none. What is sent, and what is remembered,
+    stays as it is.
     """
+    tells = change.fields or change.left or (change.impact is not None and change.impact.pools)
+    hidden = _places(change, applied) if tells else frozenset()
     impact = _impact(change.impact, secrets) if change.impact is not None else None
+    if hidden:
+        change = _without(change, hidden)
+        impact = _causeless(impact, change.key, hidden) if impact is not None else None
     if not secrets:
         return replace(change, impact=impact)
     return replace(
@@ -37,6 +48,51 @@ def struck(problem: Problem, secrets: SecretValues) -> Problem:
     if not secrets:
         return problem
     return replace(problem, message=secrets.struck(problem.message), hint=secrets.struck(problem.hint))
+
+
+def _places(change: Change, applied: Sketch | None) -> frozenset[str]:
+    """Pointers into the live object."""
+    if applied is None or change.live is None or change.key.is_secret or not applied.withheld:
+        return frozenset()
+    found = leaves(comparable(change.live.body), {})
+    return frozenset(found[path].pointer for path in applied.withholding(found))
+
+
+def _without(change: Change, hidden: frozenset[str]) -> Change:
+    return replace(
+        change,
+        fields=tuple(_hide(one) if _meets(one.pointer, hidden) else one for one in change.fields),
+        heals=tuple(_hide(one) if _meets(one.pointer, hidden) else one for one in change.heals),
+        left=tuple(
+            replace(one, git=_masked(one.git), live=_masked(one.live)) if _meets(one.pointer, hidden) else one
+            for one in change.left
+        ),
+    )
+
+
+def _causeless(impact: Impact, key: ObjectKey, hidden: frozenset[str]) -> Impact:
+    """Causes may be told from where the machines' part of an object begins."""
+
+    def shown_of(cause: Cause) -> Cause:
+        told = cause.object == key and any(one.endswith(cause.pointer) for one in hidden)
+        meets = told or (cause.object == key and _meets(cause.pointer, hidden))
+        return replace(cause, before=_masked(cause.before), after=_masked(cause.after)) if meets else cause
+
+    pools = tuple(replace(pool, causes=tuple(map(shown_of, pool.causes))) for pool in impact.pools)
+    return replace(impact, pools=pools)
+
+
+def _meets(pointer: str, hidden: Iterable[str]) -> bool:
+    return any(pointer == one or pointer.startswith(f"{one}/") or one.startswith(f"{pointer}/") for one in hidden)
+
+
+def _hide(field: FieldChange) -> FieldChange:
+    new = MASK if field.before is MISSING else CHANGED_MASK
+    return replace(field, before=_masked(field.before), after=field.after if field.after is MISSING else new)
+
+
+def _masked(value: Any) -> Any:
+    return value if value is MISSING else MASK
 
 
 def _fields(found: Iterable[FieldChange], secrets: SecretValues) -> tuple[FieldChange, ...]:

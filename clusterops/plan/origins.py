@@ -185,7 +185,7 @@ def _edits(before: Document | None, after: Document) -> Iterator[Edit]:
     old = dict(_leaves(before.value, ())) if before is not None else {}
     for pointer, value in _leaves(after.value, ()):
         was = old.get(pointer, MISSING)
-        if was is MISSING or not same(was, value):
+        if pointer and (was is MISSING or not same(was, value)):
             yield Edit(path=after.path, pointer=pointer, line=after.mark(pointer).line, before=was, after=value)
 
 

@@ -13,13 +13,15 @@ import pytest
 from clusterops.apply import apply_plan
 from clusterops.model.inventory import empty_inventory
 from clusterops.model.key import ObjectKey
+from clusterops.model.manifest import Manifest
 from clusterops.model.plan import MISSING, FieldChange, Plan
 from clusterops.model.secret import NO_SECRETS, SecretValues, is_sensitive, shown
+from clusterops.model.sketch import said_of
 from clusterops.plan import plan_to_json, plan_to_text
 from clusterops.plan.discretion import discreet
 from clusterops.plan.fields import mask
 from clusterops.telemetry import build_logger
-from tests.fleet_objects import MemoryStore, cluster_bodies, read_and_plan
+from tests.fleet_objects import MemoryStore, body, cluster_bodies, read_and_plan
 from tests.machine_objects import machines_of
 from tests.model_cluster import ModelCluster
 from tests.skipping_clock import SkippingClock
@@ -127,3 +129,30 @@ def test_what_was_decrypted_is_hidden_in_fields_causes_and_reasons_wherever_it_e
     assert {(one.before, one.after) for one in (*told.fields, *told.heals)} == {("(secret)", "(secret, changed)")}
     fresh = discreet(replace(row, fields=(replace(field, before=MISSING),)), SecretValues(["CANARY-9"]))
     assert fresh.fields[0].after == "(secret)"
+
+
+def test_a_secret_that_git_gave_up_is_hidden_where_the_inventory_remembers_only_its_place() -> None:
+    """The new render knows nothing of the old value, which the live object still has."""
+
+    async def run() -> Plan:
+        cluster, store = ModelCluster(), MemoryStore(empty_inventory("north/alpha"))
+        old = Manifest.of(_noted("--token=CANARY-old --v=2"))
+        first = await read_and_plan(cluster, [old.body], store.inventory)
+        rows = [one for wave in first.waves for one in wave]
+        sketch = said_of(old, SecretValues(["CANARY-old"]))
+        first = replace(first, waves=(tuple(replace(one, applied=sketch) for one in rows),))
+        logger = build_logger(level="critical")
+        report = await apply_plan(first, cluster, clock=SkippingClock(), logger=logger, store=store)
+        store.inventory = store.inventory.narrowed(report, revision="c1")
+        return await read_and_plan(cluster, [_noted(None)], store.inventory)
+
+    plan = asyncio.run(run())
+    assert [(one.pointer, one.before, one.after) for one in plan.changes[0].fields] == [
+        ("/data/arguments", "(secret)", MISSING)
+    ]
+    assert "CANARY" not in plan_to_text(plan) + json.dumps(plan_to_json(plan))
+
+
+def _noted(arguments: str | None) -> dict[str, Any]:
+    data = {"kept": "x"} | ({"arguments": arguments} if arguments else {})
+    return body("v1", "ConfigMap", "alpha-notes", data=data)

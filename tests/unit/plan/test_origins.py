@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clusterops.model.fleet import ChartRef, HelmRecipe, KustomizeRecipe, Mode, Recipe, Region, Target
@@ -182,6 +182,8 @@ def test_drift_that_is_put_back_by_the_way_is_not_the_requests() -> None:
 
 
 @given(st.binary(max_size=80), st.binary(max_size=80))
+@example(b"3", b"5")
+@example(b"[3]", b"[5]")
 def test_files_that_are_no_yaml_do_no_harm(before: bytes, after: bytes) -> None:
     row = Change(key=GENERAL, action=Action.UPDATE, fields=(FieldChange(pointer="/spec/replicas", before=3, after=5),))
     plan = Plan(target=NAME, revision="c", waves=((row,),))
