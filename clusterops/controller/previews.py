@@ -280,7 +280,8 @@ class Previews:
         merge = await self._merge(followed, base)
         if followed.request is not request or (followed.vanishes(merge) and self._doubts(followed)):
             return False
-        self._touch(followed, merge.names)
+        if followed.planned is None or not followed.planned.same_work(merge):
+            self._touch(followed, merge.names)
         await self._others_touch()
         if followed.needs(merge):
             await self._announce(followed, merge)

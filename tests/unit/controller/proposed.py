@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from clusterops.controller.reconcile import reconcile
 from clusterops.controller.records import Records
 from clusterops.controller.work import Doors, Work
 from clusterops.errors import TransientError
+from clusterops.model.fleet import is_shared
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject, LiveSet
 from clusterops.model.request import ChangeRequest
@@ -51,10 +52,17 @@ def cluster(name: str, *, workers: int = 2, version: str = "v1.33.4", notes: str
     """One cluster's objects, without their Secret."""
     bodies = [one for one in cluster_bodies(name, workers=workers, version=version) if one["kind"] != "Secret"]
     for one in bodies:
-        one["metadata"] = {"name": one["metadata"]["name"]}
         if one["kind"] == "ConfigMap":
             one["data"]["text"] = notes
-    return "---\n".join(f"{json.dumps(one)}\n" for one in bodies)
+    return yaml_of(bodies)
+
+
+def yaml_of(bodies: Sequence[Mapping[str, Any]]) -> str:
+    """As a person writes them."""
+    kept = ("name", "namespace")
+    metadata = ({part: one["metadata"][part] for part in kept} for one in bodies)
+    plain = ({**one, "metadata": each} for one, each in zip(bodies, metadata, strict=True))
+    return "---\n".join(f"{json.dumps(one)}\n" for one in plain)
 
 
 def fleet_of(*names: str, fleet: str = FLEET) -> dict[str, str]:
@@ -146,25 +154,24 @@ class Proposals:
     def previewed(self) -> int:
         return int(self.metrics.previews._value.get())
 
-    async def apply(self, *, only: str = "") -> None:
+    async def apply(self) -> None:
         """The branch's head becomes what lives; the daemon has taken it."""
         await self.merge({})
         assert self.base is not None
         await self.doors.records.every()
         sight = Sight.of(self.base.fleet, self.base.fleet.targets, self.base.snapshot, self.renderer)
-        for name, target in self.base.fleet.targets.items():
-            if only in {"", name}:
-                inputs = sight.due[name].inputs
-                work = Work(
-                    target=target,
-                    snapshot=self.base.snapshot,
-                    commit=self.base.commit,
-                    inputs=inputs,
-                    settle_timeout_s=0.0,
-                ).keyed(self.base.fleet)
-                outcome = await reconcile(work, self.doors, Alone(), interrupted=asyncio.Event())
-                assert outcome.problem is None, outcome.problem
-                self.memories[name] = Memory(inputs=inputs, revision=work.revision, settled=True, passed=True)
+        for name in sorted(self.base.fleet.targets, key=lambda name: (not is_shared(name), name)):
+            inputs = sight.due[name].inputs
+            work = Work(
+                target=self.base.fleet.targets[name],
+                snapshot=self.base.snapshot,
+                commit=self.base.commit,
+                inputs=inputs,
+                settle_timeout_s=0.0,
+            ).keyed(self.base.fleet)
+            outcome = await reconcile(work, self.doors, Alone(), interrupted=asyncio.Event())
+            assert outcome.problem is None, outcome.problem
+            self.memories[name] = Memory(inputs=inputs, revision=work.revision, settled=True, passed=True)
 
     async def merge(self, changes: Mapping[str, str | None]) -> str:
         """A commit of the branch, as the daemon has taken it; nothing of it is applied yet."""

@@ -11,7 +11,8 @@ from clusterops.controller.previews import Previews
 from clusterops.errors import TerminalError, TransientError
 from clusterops.model.request import ChangeRequest
 from tests.fake_forge import BOT
-from tests.unit.controller.proposed import FLEET, REGION, cluster, proposals
+from tests.unit.controller.proposed import FLEET, REGION, Proposals, cluster, fleet_of, proposals, yaml_of
+from tests.unit.plan.test_class_generations import class_bodies, cluster_body, patched
 
 ALPHA, BETA = "clusters/north/alpha/objects.yaml", "clusters/north/beta/objects.yaml"
 RESIZED = {ALPHA: cluster("alpha", workers=4)}
@@ -391,3 +392,21 @@ async def test_a_named_management_cluster_has_its_own_contexts_and_comment(tmp_p
         assert "south/gamma" in told["clusterops-eu/plan"][1]
         assert "north/alpha" in told["clusterops/plan"][1]
         assert len(fleet.forge.bodies(7)) == 2
+
+
+async def test_a_request_that_edits_a_shared_class_shows_the_clusters_that_follow_it(tmp_path: Path) -> None:
+    """Although their own files are as before."""
+    classes = "shared/classes/objects.yaml"
+    fleet = Proposals(tmp_path, {**fleet_of("north/beta"), classes: yaml_of(class_bodies())})
+    fleet.files["clusters/north/alpha/objects.yaml"] = yaml_of(cluster_body("alpha"))
+    await fleet.apply()
+    request = fleet.propose(7, {classes: yaml_of(patched(class_bodies()))})
+    async with fleet.followed() as previews:
+        preview = previews.open[request.ref].told
+        assert preview is not None
+        assert [outcome.target for outcome in preview.outcomes] == ["north/alpha", "shared/classes"]
+        assert {outcome.problem for outcome in preview.outcomes} == {None}
+        fleet.propose(8, {"clusters/north/alpha/objects.yaml": yaml_of(cluster_body("alpha", workers=5))})
+        await fleet.look()
+        assert rivals_of(previews, 8) == {"north/alpha": (7,)}
+        assert rivals_of(previews, 7) == {"north/alpha": (8,)}
