@@ -54,7 +54,7 @@ class Board:
     async def write_statuses(self, commit: str, statuses: Sequence[CommitStatus]) -> None:
         """Posts what differs in state or text; what fails is raised at the end, and left to the next try.
 
-        On the commit itself last: what stands there stands everywhere, for whoever comes after a restart.
+        The verdict of the whole on the commit itself last: where that stands all the rest does, after a restart too.
         """
         forge = self.forge
         if forge is None:
@@ -65,7 +65,7 @@ class Board:
         posts = (
             partial(self._pass_on, forge, commit, whole),
             partial(self._mirror, forge, commit, applied),
-            partial(self._post, forge, commit, statuses),
+            partial(self._post, forge, commit, sorted(statuses, key=lambda each: each is whole)),
         )
         for post in posts:
             try:
