@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -26,10 +26,9 @@ from clusterops.plan.phrases import counted
 from clusterops.plan.rollout import reach_of
 
 _DIGEST: Final = re.compile(r"<!-- digest:([0-9a-f]{32}) -->\s*\Z")
-_NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REFUSALS_SHOWN: Final = 20
 _REMARKS_SHOWN: Final = 30
-_NO_DIGEST: Final = "0" * 32
+_DIGITS: Final = 32
 _NO_COMMIT: Final = "0" * 40
 
 
@@ -57,22 +56,28 @@ def comment_parts(
     """
     if not standing and not preview.problems and not any(map(tells, preview.outcomes)):
         return ()
-    any_base = replace(preview, base=replace(preview.base, commit=_NO_COMMIT))
-    timeless = _parts(any_base, at=_NO_TIME, digest=_NO_DIGEST, management=management, limit=limit)
-    digest = digest_of(list(timeless))[:32]
-    return _parts(preview, at=preview.planned_at, digest=digest, management=management, limit=limit)
-
-
-def _parts(preview: Preview, *, at: datetime, digest: str, management: str, limit: int) -> tuple[str, ...]:
+    told = replace(preview, outcomes=tuple(filter(tells, preview.outcomes)))
+    details = tuple(_details(told))
+    any_base = replace(told, base=replace(preview.base, commit=_NO_COMMIT))
+    head, lists, foot = _around(any_base, None)
+    digest = digest_of([management, limit, head, [_plain(fold) for fold in (*lists, *details)], foot])[:_DIGITS]
+    head, lists, foot = _around(told, preview.planned_at)
     frame = Frame(
         marker=partial(_marked, preview.fleet.file.name, management),
         title=lambda number, count: f"### ClusterOps plan, part {number} of {count}",
         last=f"<!-- digest:{digest} -->",
     )
-    outcomes = tuple(outcome for outcome in preview.outcomes if tells(outcome))
-    rows = rows_of(outcomes, at if at != _NO_TIME else None)
-    told = replace(preview, outcomes=outcomes)
-    return split(tuple(_head(told, rows)), tuple(_folds(told, rows)), tuple(_foot(told, at)), frame=frame, limit=limit)
+    return split(head, (*lists, *details), foot, frame=frame, limit=limit)
+
+
+def _around(preview: Preview, at: datetime | None) -> tuple[tuple[str, ...], tuple[Fold, ...], tuple[str, ...]]:
+    """What stands before and after the details of each target; ``at`` None: without times."""
+    rows = rows_of(preview.outcomes, at)
+    return tuple(_head(preview, rows)), tuple(_lists(preview, rows)), tuple(_foot(preview, at))
+
+
+def _plain(fold: Fold) -> list[object]:
+    return [fold.summary, fold.language, [[item.line, *item.lines] for item in fold.items]]
 
 
 def _marked(fleet: str, management: str, part: int) -> str:
@@ -129,7 +134,8 @@ def _remarks(preview: Preview, *, budgets: bool) -> Iterator[str]:
     yield from remarks.warning_lines(plans)
 
 
-def _folds(preview: Preview, rows: Sequence[Row]) -> Iterator[Fold]:
+def _lists(preview: Preview, rows: Sequence[Row]) -> Iterator[Fold]:
+    """What the table and the lines below it have no room for."""
     rest, problems = rest_of(rows), refusals(preview)[_REFUSALS_SHOWN:]
     if rest:
         items = tuple(Item(line=f"- {prose(each.line.replace('->', '→'))}") for each in rest)
@@ -141,7 +147,10 @@ def _folds(preview: Preview, rows: Sequence[Row]) -> Iterator[Fold]:
         yield Fold(
             summary=f"{len(notes)} more remarks", items=tuple(Item(line=f"- {note}") for note in notes), language=""
         )
-    plans = _ordered(preview.outcomes, rows)
+
+
+def _details(preview: Preview) -> Iterator[Fold]:
+    plans = _ordered(preview.outcomes)
     for plan in plans:
         fold = fold_of(plan, preview.origins, named=len(plans) > 1)
         if fold is not None:
@@ -152,8 +161,9 @@ def _refusal(problem: Problem) -> Item:
     return Item(line=f"- ❌ {code(problem.text)}", lines=(f"  {prose(problem.hint)}",) if problem.hint else ())
 
 
-def _ordered(outcomes: Sequence[Outcome], rows: Sequence[Row]) -> list[Plan]:
+def _ordered(outcomes: Sequence[Outcome]) -> list[Plan]:
     """As the rows are."""
+    rows = rows_of(outcomes)
     names = [each.cluster for each in (*shown_rows(rows), *rest_of(rows)) if not each.part]
     place = {name: index for index, name in enumerate(names)}
     plans = [outcome.plan for outcome in outcomes if outcome.plan is not None]
@@ -164,7 +174,7 @@ def _plans(preview: Preview) -> list[Plan]:
     return [outcome.plan for outcome in preview.outcomes if outcome.plan is not None]
 
 
-def _foot(preview: Preview, at: datetime) -> Iterator[str]:
+def _foot(preview: Preview, at: datetime | None) -> Iterator[str]:
     yield f"<sub>{' · '.join(_made_of(preview, at))}."
     commands = ["`clusterops plan` to run it again"]
     if preview.outcomes:
@@ -172,10 +182,10 @@ def _foot(preview: Preview, at: datetime) -> Iterator[str]:
     yield f"Comment {', '.join(commands)}, `clusterops help`.</sub>"
 
 
-def _made_of(preview: Preview, at: datetime) -> Iterator[str]:
+def _made_of(preview: Preview, at: datetime | None) -> Iterator[str]:
     plans = _plans(preview)
     yield f"Merge of {revision(preview.request.head[:7])} into {revision(preview.base.text)}"
-    if preview.rendered or plans:
+    if at is not None and (preview.rendered or plans):
         yield f"live state of {at:%H:%M:%SZ}"
     if plans:
         yield f"plan {(plans[0].id if len(plans) == 1 else preview.plan_id)[:7]}"

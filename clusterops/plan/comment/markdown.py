@@ -36,6 +36,8 @@ _LINKS: Final = re.compile(r"(?i)(www(?=\.)|:(?=//)|mailto(?=:)|xmpp(?=:))")
 
 def visible(text: str) -> str:
     """One line: what would break it, turn it round or hide is spelled out (``\\n``, ``\\u202e``)."""
+    if text.isprintable():
+        return text
     return "".join(_spelled(sign) if _is_hidden(sign) else sign for sign in text)
 
 
@@ -89,7 +91,8 @@ def html(text: str) -> str:
 
 def fence_for(lines: Iterable[str]) -> str:
     """Backticks that no line can close."""
-    longest = max((len(run) for line in lines for run in re.findall("`{3,}", line)), default=2)
+    ticked = (line for line in lines if "```" in line)
+    longest = max((len(run) for line in ticked for run in re.findall("`{3,}", line)), default=2)
     return "`" * (longest + 1)
 
 

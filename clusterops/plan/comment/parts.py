@@ -12,7 +12,7 @@ MOST_PARTS: Final = 10
 _ALL: Final = 1_000_000_000
 _TRIES: Final = (
     (_ALL, _ALL),
-    *((lines, _ALL) for lines in (200, 50, 20, 8, 3, 0)),
+    *((lines, _ALL) for lines in (2_000, 500, 200, 50, 20, 8, 3, 0)),
     *((0, items) for items in (50, 10, 0)),
 )
 """Lines that an object keeps, and objects that a fold keeps, from try to try, until the comment holds them all."""
