@@ -15,6 +15,7 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
 from clusterops.model.report import ApplyReport, ApplyRow, Result
+from clusterops.model.secret import NO_SECRETS, SecretValues
 from clusterops.model.sketch import Sketch, held_of
 from clusterops.ports import Clock, Cluster
 
@@ -31,6 +32,7 @@ async def apply_plan(
     concurrency: int = 16,
     stop: Callable[[], bool] = lambda: False,
     on_row: Callable[[ApplyRow], None] = lambda row: None,
+    secrets: SecretValues = NO_SECRETS,
 ) -> ApplyReport:
     """Carries out the writes of ``plan``, the objects of one wave at once, and returns one row per change.
 
@@ -38,9 +40,19 @@ async def apply_plan(
     then nothing was applied. A wave in which a write failed is the last one; an object that names one that was held,
     refused or skipped is skipped too. ``stop`` is asked before each write: what is left is CANCELLED. ``on_row`` is
     called once per row as soon as it stands, also when this task is cancelled, which leaves whole rows behind: a
-    write that was under way then is CANCELLED with an unknown end, and the next pass finds out.
+    write that was under way then is CANCELLED with an unknown end, and the next pass finds out. No row quotes any of
+    ``secrets``, whatever the server quotes.
     """
-    run = _Run(plan, cluster, clock=clock, logger=logger, stop=stop, on_row=on_row, concurrency=concurrency)
+    run = _Run(
+        plan,
+        cluster,
+        clock=clock,
+        logger=logger,
+        stop=stop,
+        on_row=on_row,
+        concurrency=concurrency,
+        secrets=secrets,
+    )
     entries = new_entries(plan, store.inventory) if plan.changes else ()
     if entries:
         await store.widen(entries, revision=plan.revision)
@@ -69,6 +81,7 @@ class _Run:
     stop: Callable[[], bool] = field(kw_only=True)
     on_row: Callable[[ApplyRow], None] = field(kw_only=True)
     concurrency: int = field(kw_only=True)
+    secrets: SecretValues = field(kw_only=True)
     rows: dict[ObjectKey, ApplyRow] = field(default_factory=dict)
     blocked: set[ObjectKey] = field(default_factory=set)
     failed: bool = False
@@ -137,7 +150,7 @@ class _Run:
         try:
             await write(change, self.cluster, written)
         except ClusterOpsError as error:
-            written.result, problem = _failure(change, error), Problem.of(error)
+            written.result, problem = _failure(change, error), Problem.of(error).struck(self.secrets.struck)
         row = self._row(
             change,
             written.result,

@@ -132,6 +132,7 @@ async def _apply(work: Work, doors: Doors, draft: Draft, *, paced: bool) -> Outc
             logger=doors.logger,
             store=draft.record,
             concurrency=doors.concurrency,
+            secrets=draft.rendered.secrets,
         )
         draft.record.note(report)
         outcome = replace(outcome, plan=plan, report=report, problem=_first_problem(plan, report))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -62,6 +63,10 @@ class Problem:
             line=self.line,
             column=self.column,
         )
+
+    def struck(self, strike: Callable[[str], str]) -> Problem:
+        """With each of its texts as ``strike`` leaves it."""
+        return replace(self, subject=strike(self.subject), message=strike(self.message), hint=strike(self.hint))
 
     def to_body(self) -> dict[str, Any]:
         """The JSON form: the fields that are known, with ``text``, the one line for people."""

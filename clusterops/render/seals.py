@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from clusterops.errors import ClusterOpsError, TerminalError
 from clusterops.model.document import load_document
 from clusterops.model.fleet import HelmRecipe, Target, TemplateRecipe, sealed_files
-from clusterops.model.problem import Problem
 from clusterops.model.revision import Snapshot
 from clusterops.model.secret import SecretValues
 from clusterops.render.sops import AgeKeys, Seal, open_file, read_seal
@@ -80,16 +78,7 @@ def _strike(error: ClusterOpsError, secrets: SecretValues) -> None:
     )
     error.args = (error.code, error.subject, error.message)
     if isinstance(error, ValuesError):
-        error.problems = tuple(_struck(problem, secrets) for problem in error.problems)
-
-
-def _struck(problem: Problem, secrets: SecretValues) -> Problem:
-    return replace(
-        problem,
-        subject=secrets.struck(problem.subject),
-        message=secrets.struck(problem.message),
-        hint=secrets.struck(problem.hint),
-    )
+        error.problems = tuple(problem.struck(secrets.struck) for problem in error.problems)
 
 
 def _untrusted(path: str, target: Target) -> TerminalError:

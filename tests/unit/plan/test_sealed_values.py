@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from clusterops.apply import apply_plan
+from clusterops.errors import TerminalError
 from clusterops.model.inventory import Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
@@ -60,6 +62,15 @@ class World:
         return LiveObject.of(self.cluster.objects[self.key(kind)])
 
 
+class Quoting(ModelCluster):
+    """Refuses every write with the value in its words."""
+
+    async def apply(self, body: Mapping[str, Any], **how: Any) -> LiveObject:
+        if how.get("dry_run"):
+            return await super().apply(body, **how)
+        raise TerminalError("object-invalid", "ConfigMap", f'data.text: Invalid value: "[global] password={NEW}"')
+
+
 def row(plan: Plan, kind: str) -> Change:
     return next(change for change in plan.changes if change.key.kind == kind)
 
@@ -99,6 +110,26 @@ def test_of_a_secret_value_its_place_alone_is_remembered() -> None:
     stored = Inventory.from_body("north/alpha", world.inventory.to_body())
     assert stored.entries[world.key("ConfigMap")].applied == entry.applied
     assert stored.entries[world.key("ConfigMap")].held == entry.held
+
+
+def test_what_the_server_quotes_when_it_refuses_a_write_is_told_without_it() -> None:
+    world = World()
+    plan = world.plan(NEW)
+    cluster = Quoting()
+    cluster.objects = world.cluster.objects
+    work = apply_plan(
+        plan,
+        cluster,
+        clock=SkippingClock(),
+        logger=build_logger(level="critical"),
+        store=MemoryStore(world.inventory),
+        secrets=SecretValues([NEW]),
+    )
+    problems = asyncio.run(work).problems
+    assert next(one.message for one in problems if one.code == "object-invalid") == (
+        f'data.text: Invalid value: "[global] password={MASK}"'
+    )
+    assert NEW not in repr(problems)
 
 
 def test_fields_beside_a_secret_still_depart() -> None:
