@@ -164,6 +164,16 @@ def test_a_context_that_is_too_long_is_folded_and_stays_its_own() -> None:
     assert fold_context("c" * 255) == "c" * 255
 
 
+@pytest.mark.parametrize("kind", WIRES)
+def test_a_status_is_one_short_line(kind: str) -> None:
+    """GitHub takes no character beyond the basic plane there either."""
+    status = CommitStatus(context="c", state=State.FAILURE, text=f"refused:\n\x07\U0001f680{'x' * 200}")
+    text = WIRES[kind].post_status(SHA, status).body["description"]
+    assert text.startswith(f"refused: {'�' if kind == 'github' else chr(0x1F680)}x")
+    assert len(text) <= 140
+    assert text.isprintable()
+
+
 def test_texts_that_would_be_refused_are_cut_where_a_reader_sees_it() -> None:
     assert fold_line("a\n\x07b  c", 10) == "a b c"
     assert fold_line("x" * 20, 10) == "xxxxxxxxx…"
