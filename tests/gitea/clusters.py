@@ -28,7 +28,8 @@ def ground(fleet: GiteaFleet) -> dict[str, bytes]:
     files = {f"charts/{each.relative_to(chart)}": each.read_bytes() for each in chart.rglob("*") if each.is_file()}
     texts = {
         "fleet.yaml": f"apiVersion: clusterops.io/v1alpha1\nkind: FleetFile\nname: {fleet.name}\nmode: apply\n"
-        f"clouds: {{dev: {{chart: {{path: charts/cluster-dev}}}}}}\n{fleet.forge}",
+        f"clouds: {{dev: {{chart: {{path: charts/cluster-dev}}}}}}\n{fleet.forge}"
+        "policy: {budgets: {machinesReplaced: 1}}\n",
         "clouds/dev/values.yaml": "sizes: {small: 1s, medium: 1s, large: 1s}\n",
         f"regions/{REGION}/region.yaml": "cloud: dev\ncredentials: {}\n",
     }
@@ -41,7 +42,7 @@ REQUESTS: Final[Mapping[str, Mapping[str, bytes]]] = {
     "break": {"charts/cluster-dev/templates/broken.yaml": b"a: {{ .Values.nothing.at.all }}\n"},
     "exceed": {path("alpha"): values(version="v1.35.0")},
 }
-"""Two may go in. ``exceed`` replaces both machines of alpha, where a fifth of the region's may be."""
+"""Two may go in; ``exceed`` replaces both machines of alpha, where one may be replaced."""
 
 
 def machines(fleet: GiteaFleet) -> dict[str, int]:

@@ -98,10 +98,10 @@ class Show:
         print("\n== two requests on one cluster")
         files = [{path("a", name): text(name, "rival")} for name in ("one", "two")]
         (first, _), (second, head) = (self.fleet.propose(f"rival-{at}", each) for at, each in enumerate(files))
-        self._until("the first names the second", lambda: f"#{second}" in self._comment(first))
-        self._until("the second names the first", lambda: f"#{first}" in self._comment(second))
+        self._until("the first names the second", lambda: f"Request {second} changes" in self._comment(first))
+        self._until("the second names the first", lambda: f"Request {first} changes" in self._comment(second))
         self.fleet.repository.close(first)
-        self._until("not any more once that is closed", lambda: f"#{first}" not in self._comment(second))
+        self._until("not any more once that is closed", lambda: f"Request {first} changes" not in self._comment(second))
         self._ends(second, head)
 
     @contextmanager
