@@ -90,7 +90,7 @@ def delete(
         edits = draft.edits
         run(check(local, edits.files, [], settings.render))
         landed = land(desk, edits, f"delete {meant.target}: {reason}")
-    say_landed(landed, _lines(key, meant, landed), output, _body(key, meant, landed))
+    say_landed(landed, _lines(key, meant, landed, kept=keep_directory), output, _body(key, meant))
 
 
 def _day(text: str, local: LocalFleet) -> date:
@@ -148,7 +148,7 @@ async def _cluster(hands: Hands, local: LocalFleet, target: str, stored: StoredT
     return found
 
 
-def _lines(key: DeletionKey, meant: _Meant, landed: Landed) -> list[str]:
+def _lines(key: DeletionKey, meant: _Meant, landed: Landed, *, kept: bool) -> list[str]:
     gone = [path for path, content in landed.edits.files.items() if content is None]
     directory = f"clusters/{meant.target}"
     width = max(len(key.path), len(directory) + 1)
@@ -157,7 +157,7 @@ def _lines(key: DeletionKey, meant: _Meant, landed: Landed) -> list[str]:
         told.append(f"{(directory + '/').ljust(width)}  goes, {_counted(len(gone), 'file')}")
     machines = _counted(meant.machines, "machine")
     told.append(f"Once merged: deletes {meant.cluster.key.label} with {machines}. Nothing is deleted yet")
-    if not gone:
+    if kept:
         told.append(f"The key opens only once {directory} is gone from git")
     return told
 
@@ -166,7 +166,7 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def _body(key: DeletionKey, meant: _Meant, landed: Landed) -> dict[str, Any]:
+def _body(key: DeletionKey, meant: _Meant) -> dict[str, Any]:
     return {
         "target": key.target,
         "uid": key.uid,

@@ -167,7 +167,7 @@ def adopt(
             found = run(_adopt(settings, desk.local, chosen, object_, pointer))
         draft = Draft(read=desk.read)
         if found.written is not None:
-            draft.create(found.path, found.written.text)
+            draft.take(found.path, found.written, setting=found.setting, target=chosen.name)
         landed = land(desk, draft.edits, f"{chosen.name}: adopt {object_}:{pointer}")
     say_landed(landed, found.text.splitlines(), output, found.to_body())
 

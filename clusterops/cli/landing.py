@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import unified_diff
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -102,15 +103,13 @@ class Landed:
         if self.where.dry_run:
             return "nothing was written (--dry-run)"
         if not self.where.branch:
-            return "written, not committed"
-        parts = [f"committed {self.commit[:7]}"] if self.commit else ["nothing to commit"]
+            return "written, not committed" if self.edits.files else "nothing to write"
+        made = f"committed {self.commit[:7]}" if self.commit else "nothing to commit"
         if self.proposed is not None:
-            parts.append(self.proposed.words)
-        elif self.pushed_to:
-            parts.append(f"pushed to {self.pushed_to}/{self.where.branch}")
-        else:
-            parts.append(f"on {self.where.branch}, not pushed")
-        return ", ".join(parts)
+            return f"{made}, {self.proposed.words}"
+        if self.pushed_to:
+            return f"{made}, pushed to {self.pushed_to}/{self.where.branch}"
+        return f"{made} on {self.where.branch}, not pushed" if self.commit else made
 
     def to_body(self) -> dict[str, Any]:
         files = self.edits.files
@@ -260,15 +259,20 @@ def _transfer(root: Path, remote: str) -> Transfer:
 
 def _commit(desk: Desk, clone: Clone, tip: Tip, edits: Edits, message: str) -> str:
     """In the checkout too where the branch is checked out; put back as it was where no commit comes of it."""
+    sign = partial(_signed, desk.root) if clone.signs else None
     if not clone.is_head(tip):
-        return clone.commit(tip, edits.files, message)
+        return clone.commit(tip, edits.files, message, sign=sign)
     clone.refuse_uncommitted(edits.files)
     write_files(desk.root, edits.files, edits.before)
     try:
-        return clone.commit(tip, edits.files, message)
+        return clone.commit(tip, edits.files, message, sign=sign)
     except BaseException:
         write_files(desk.root, edits.before, edits.files)
         raise
+
+
+def _signed(root: Path, tree: str, parent: str, message: str) -> str:
+    return run(_transfer(root, "").sign(tree, parent, message))
 
 
 async def _publish(desk: Desk, tip: Tip, landed: Landed, message: str) -> Landed:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clusterops.edit.values import set_value
+from clusterops.edit.values import Written, set_value
 from clusterops.errors import TerminalError
 from clusterops.model.document import Pointer
 
@@ -60,18 +60,30 @@ class Draft:
         self, path: str, pointer: Pointer, value: Any, *, target: str, setting: str = "", document: int = 0
     ) -> None:
         """Changes one value; nothing where it is that already. Raises what ``set_value`` raises."""
-        text = self.text(path)
-        written = set_value(text, pointer, value, path=path, document=document)
-        if written.text == text:
+        written = set_value(self.text(path), pointer, value, path=path, document=document)
+        self.take(path, written, setting=setting or ".".join(map(str, pointer)), target=target)
+
+    def take(self, path: str, written: Written, *, setting: str, target: str) -> None:
+        """A value that was changed already; nothing where the file is that already."""
+        if written.text == self.text(path):
             return
         self._files[path] = written.text.encode()
-        words = setting or ".".join(map(str, pointer))
         self._edits.append(
-            Edit(path=path, line=written.line, setting=words, before=written.before, after=written.after, target=target)
+            Edit(
+                path=path,
+                line=written.line,
+                setting=setting,
+                before=written.before,
+                after=written.after,
+                target=target,
+            )
         )
 
     def create(self, path: str, text: str) -> None:
-        self._files[path] = text.encode()
+        """The whole file; nothing where it is that already."""
+        if self.read(path) != text.encode():
+            self._files[path] = text.encode()
 
     def remove(self, path: str) -> None:
-        self._files[path] = None
+        if self.read(path) is not None:
+            self._files[path] = None

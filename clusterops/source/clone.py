@@ -7,7 +7,7 @@ and committed, and only where they carry no uncommitted change.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,8 @@ from clusterops.errors import RefusedError, TerminalError, TransientError
 
 _BROKEN: Final = (pygit2.GitError, KeyError, OSError, ValueError)
 _HEADS: Final = "refs/heads/"
+Sign = Callable[[str, str, str], str]
+"""Makes a signed commit of a tree's id, its parent's and a message; gives its id."""
 _LARGEST_BYTES: Final = 1024 * 1024
 """Of a file on another branch that is worth a look."""
 
@@ -92,19 +94,27 @@ class Clone:
         self._check_checkout(branch, local, found)
         return Tip(branch=branch, base=base, base_commit=start, commit=found, local=local, new=not local and not theirs)
 
-    def commit(self, tip: Tip, files: Mapping[str, bytes | None], message: str) -> str:
+    @property
+    def signs(self) -> bool:
+        """Whether the person signs every commit."""
+        config = self._repository.config
+        return "commit.gpgsign" in config and config.get_bool("commit.gpgsign")
+
+    def commit(self, tip: Tip, files: Mapping[str, bytes | None], message: str, *, sign: Sign | None = None) -> str:
         """A commit on ``tip`` that has exactly these changes; None removes a file. Returns its id.
 
         ``files`` are from the root of the fleet, and on disk already where the branch is checked out. Raises
-        TerminalError ``author-missing``, TransientError ``branch-moved``; no commit is made then.
+        TerminalError ``author-missing``, TransientError ``branch-moved``, and what ``sign`` raises; the branch is
+        where it was then.
         """
         author = self._author()
         changed = {self._prefix + path: content for path, content in files.items()}
         try:
             index = self._index_with(tip.commit, changed)
             tree = index.write_tree(self._repository)
-            parents = [pygit2.Oid(hex=tip.commit)]
-            made = str(self._repository.create_commit(None, author, author, message, tree, parents))
+            made = (
+                self._made(author, tree, tip.commit, message) if sign is None else sign(str(tree), tip.commit, message)
+            )
             if self._is_head(tip.branch):
                 self._stage(changed, index)
             self._move(tip, made, message)
@@ -221,6 +231,10 @@ class Clone:
                 "does not know who commits",
                 hint="`git config --global user.name NAME` and `git config --global user.email ADDRESS`",
             ) from error
+
+    def _made(self, author: pygit2.Signature, tree: pygit2.Oid, parent: str, message: str) -> str:
+        parents = [pygit2.Oid(hex=parent)]
+        return str(self._repository.create_commit(None, author, author, message, tree, parents))
 
     def _index_with(self, commit: str, changed: Mapping[str, bytes | None]) -> pygit2.Index:
         """The commit's tree with the changes, as an index of its own; a file that is there keeps its mode."""

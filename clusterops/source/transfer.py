@@ -1,4 +1,4 @@
-"""Fetches and pushes with the git of the person at the desk: their keys, agents, helpers and hooks do it, not ours."""
+"""Fetches, pushes and signs with the git of the person at the desk: their keys, agents, helpers and hooks, not ours."""
 
 from __future__ import annotations
 
@@ -70,8 +70,22 @@ class Transfer:
             hint=f"`git push {self.remote} {branch}`, or the same command again",
         )
 
-    async def _git(self, *arguments: str) -> Finished:
-        return await run(["git", *arguments], cwd=self._root, env=self._environ, limits=_LIMITS)
+    async def sign(self, tree: str, parent: str, message: str) -> str:
+        """A signed commit of the tree, on no branch yet. Raises TerminalError ``signing-failed``, TransientError
+        ``process-timeout``.
+        """
+        ended = await self._git("commit-tree", "-S", "-p", parent, tree, stdin=message.encode())
+        if ended.exit_code != 0:
+            raise TerminalError(
+                "signing-failed",
+                "git",
+                f"cannot sign the commit, as commit.gpgsign asks for: {_said(ended)}",
+                hint="is the key's agent unlocked? `git config commit.gpgsign false` commits without",
+            )
+        return ended.stdout.decode().strip()
+
+    async def _git(self, *arguments: str, stdin: bytes | None = None) -> Finished:
+        return await run(["git", *arguments], cwd=self._root, env=self._environ, limits=_LIMITS, stdin=stdin)
 
 
 def _said(ended: Finished) -> str:

@@ -9,10 +9,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pygit2
 import pytest
+from pygit2.enums import ConfigLevel
 
-from clusterops.cli import requests
+from clusterops.cli import deletion, drift, requests
+from clusterops.cli.adoption import Adopted
+from clusterops.cli.locally import LocalFleet
+from clusterops.edit import set_value
 from clusterops.errors import TransientError
+from clusterops.model.fleet import Target
+from clusterops.model.live import LiveObject
 from clusterops.source.transfer import Transfer
 from tests.fake_forge import FakeForge
 from tests.unit.cli.desks import ALPHA, BETA, Person, begin, git, other_clone
@@ -260,7 +267,49 @@ def test_what_cannot_be_done_is_told_and_nothing_is_written(person: Person) -> N
 
 def test_what_is_so_already_is_said_and_is_no_commit(person: Person) -> None:
     said = person.types("upgrade", "alpha", "v1.34.1", "-b", "up")
-    assert (said.code, "at v1.34.1 already" in said.out, person.git("branch", "--list", "up")) == (0, True, "")
+    assert (said.code, said.out) == (0, "north/alpha: at v1.34.1 already        nothing to commit\n"), said.err
+    assert person.git("branch", "--list", "up") == ""
+    said = person.types("upgrade", "alpha", "v1.34.1")
+    assert (said.code, said.out) == (0, "north/alpha: at v1.34.1 already        nothing to write\n"), said.err
+
+
+GPG = """\
+#!/bin/sh
+cat >/dev/null
+echo "[GNUPG:] SIG_CREATED " >&2
+printf -- '-----BEGIN PGP SIGNATURE-----\\n\\nabc\\n-----END PGP SIGNATURE-----\\n'
+"""
+
+
+def test_who_signs_every_commit_signs_this_one(person: Person, tmp_path: Path) -> None:
+    program = tmp_path / "gpg"
+    program.write_text(GPG)
+    program.chmod(0o755)
+    person.git("config", "commit.gpgsign", "true")
+    person.git("config", "gpg.program", str(program))
+    said = person.types("resize", "alpha", "general=5", "-b", "up", "-m", "why")
+    assert said.code == 0, said.err
+    assert "BEGIN PGP SIGNATURE" in person.git("cat-file", "commit", "up")
+    assert person.git("log", "-1", "--format=%an: %B", "up").strip() == "A Person: why"
+    program.write_text("#!/bin/sh\nexit 2\n")
+    person.git("switch", "-q", "up")
+    said = person.types("resize", "alpha", "general=6", "-b", "up")
+    assert (said.code, "signing-failed" in said.err) == (1, True), said.err
+    assert person.git("status", "--short") == "", "what was written is put back"
+
+
+def test_nobody_commits_without_a_name(person: Person, tmp_path: Path) -> None:
+    person.git("config", "--unset", "user.name")
+    levels = (ConfigLevel.GLOBAL, ConfigLevel.XDG, ConfigLevel.SYSTEM)
+    kept = {level: pygit2.settings.search_path[level] for level in levels}
+    try:
+        for level in levels:
+            pygit2.settings.search_path[level] = str(tmp_path / "nowhere")
+        said = person.types("resize", "alpha", "general=5", "-b", "up")
+    finally:
+        for level, path in kept.items():
+            pygit2.settings.search_path[level] = path
+    assert (said.code, "git config --global user.name" in said.err) == (1, True), said.err
 
 
 def test_an_edit_that_breaks_the_fleet_is_not_written(person: Person) -> None:
@@ -423,3 +472,74 @@ def _push_from_elsewhere(tmp_path: Path, branch: str, path: str) -> str:
     found = git(clone, "rev-parse", "HEAD").strip()
     shutil.rmtree(clone)
     return found
+
+
+# Edits that begin with what lives: they land in the same way.
+
+UID = "6a1d0f3e-5b0c-4b36-9a55-2f9a4f0c7d10"
+
+
+@pytest.fixture
+def beta_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `delete` reads of the management cluster; on a real one: tests/system/test_deletion.py."""
+    status = {"controlPlane": {"replicas": 1}, "workers": {"replicas": 2}}
+    metadata = {"name": "beta", "namespace": "south", "uid": UID}
+    live = LiveObject.of(
+        {"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "metadata": metadata, "status": status}
+    )
+
+    async def meant(*_: Any) -> Any:
+        return deletion._Meant(target="south/beta", cluster=live)
+
+    monkeypatch.setattr(deletion, "_meant", meant)
+
+
+def test_both_keys_of_a_deletion_are_one_commit(person: Person, beta_lives: None) -> None:
+    said = person.types("delete", "beta", "--reason", "CHG-1", "-b", "gone")
+    assert (said.code, "deletes Cluster south/beta with 3 machines" in said.out) == (0, True), said.err
+    assert said.out.splitlines()[-1].endswith("pushed to origin/gone")
+    assert person.changed("gone") == [f"D\t{BETA}", "A\tdeletions/beta.yaml"]
+    assert (person.root / BETA).exists()
+    assert person.git("log", "-1", "--format=%s", "gone") == "delete south/beta: CHG-1\n"
+    commit = person.git("rev-parse", "gone")
+    said = person.types("delete", "beta", "--reason", "CHG-1", "-b", "gone")
+    assert (said.code, person.git("rev-parse", "gone")) == (0, commit), "both are there already"
+
+
+def test_a_deletion_in_the_checkout_of_its_branch(person: Person, beta_lives: None) -> None:
+    person.git("switch", "-q", "-c", "gone")
+    said = person.types("delete", "beta", "--reason", "CHG-1", "-b", "gone", "-o", "json")
+    assert json.loads(said.out)["files"] == {"written": ["deletions/beta.yaml"], "removed": [BETA]}
+    assert (person.git("status", "--short"), (person.root / "clusters/south").exists()) == ("", False)
+
+
+def test_without_a_branch_both_keys_are_for_a_person_to_commit(person: Person, beta_lives: None) -> None:
+    said = person.types("delete", "beta", "--reason", "CHG-1")
+    assert said.out.splitlines()[-2:] == [
+        "written, not committed",
+        "Next: git add deletions/beta.yaml clusters/south/beta && git commit, and open a request",
+    ]
+    person.git("add", "deletions/beta.yaml", "clusters/south/beta")
+    assert person.git("status", "--short") == f"D  {BETA}\nA  deletions/beta.yaml\n", "the next step works"
+
+
+def test_what_is_adopted_is_a_commit_too(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it finds on a management cluster: tests/doors/test_adopt.py."""
+
+    async def found(_: Any, local: LocalFleet, target: Target, object_: str, pointer: str) -> Adopted:
+        text = local.snapshot.read(ALPHA).decode()
+        written = set_value(text, ("pools", "general", "replicas"), 7, path=ALPHA)
+        return Adopted(
+            target=target.name,
+            field=f"{object_}:{pointer}",
+            git=2,
+            live=7,
+            path=ALPHA,
+            setting="pools.general.replicas",
+            written=written,
+        )
+
+    monkeypatch.setattr(drift, "_adopt", found)
+    said = person.types("drift", "adopt", "alpha", "MachineDeployment/alpha-general", "/spec/replicas", "-b", "live")
+    assert (said.code, person.changed("live")) == (0, [f"M\t{ALPHA}"]), said.err
+    assert "replicas: 7" in person.text(ALPHA, "live")

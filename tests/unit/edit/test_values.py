@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clusterops.edit.draft import Draft
 from clusterops.edit.values import set_value
 from clusterops.errors import TerminalError
 from clusterops.model.document import Pointer, load_document, load_documents
@@ -298,3 +299,23 @@ def test_any_new_key_is_added_and_nothing_is_taken_away(
     assert load_documents(written.text, "v.yaml")[0].value == put(values, (*parent, name, "below"), value)
     kept = iter(written.text)
     assert all(char in kept for char in text), "the old text is no subsequence of the new one"
+
+
+@settings(max_examples=60, deadline=None)
+@given(file=files(), data=st.data())
+def test_one_edit_after_another_adds_up_and_is_told_once_each(
+    file: tuple[str, dict[str, Any]], data: st.DataObject
+) -> None:
+    """As `resize` and `upgrade` do it: each sees what the one before it wrote, and nothing else of the file moves."""
+    text, values = file
+    draft, wanted = Draft(read=lambda path: text.encode() if path == "v.yaml" else None), values
+    chosen = data.draw(st.lists(st.sampled_from(leaves(values)), min_size=1, max_size=4, unique=True))
+    for pointer in chosen:
+        value = data.draw(SCALARS)
+        draft.set("v.yaml", pointer, value, target="eu/web")
+        wanted = put(wanted, pointer, value)
+    assert load_document(draft.text("v.yaml"), "v.yaml").value == wanted
+    assert len(draft.edits.edits) <= len(chosen)
+    assert draft.edits.files.keys() == ({"v.yaml"} if draft.text("v.yaml") != text else set())
+    for edit in draft.edits.edits:
+        assert edit.setting in {".".join(map(str, pointer)) for pointer in chosen}
