@@ -21,7 +21,6 @@ from clusterops.model.live import LiveObject, Manager
 from clusterops.model.machines import MachineCounts
 from clusterops.model.plan import MISSING, Action, Change, FieldChange, Left, Plan
 from clusterops.model.pointer import escape
-from clusterops.model.secret import shown
 from clusterops.model.sketch import NOTHING, Sketch, departure
 
 _MARKS: Final = (f"/metadata/annotations/{escape(TARGET_ANNOTATION)}", f"/metadata/labels/{escape(FLEET_LABEL)}")
@@ -75,10 +74,10 @@ def _object(one: Departing, row: Change, seen: Seen | None, entry: Entry | None)
     bare = _bare(row)
     if not isinstance(seen, LiveObject) or one.what is Departed.DELETED:
         return replace(bare, what=Departed.DELETED)
-    owners = writers(seen)
+    owners, held = writers(seen), entry.held if entry and entry.held else NOTHING
     if one.what in {Departed.FOREIGN, Departed.REPLACED}:
-        return _whole(one, row, seen, owners, bare)
-    return _by_fields(row, seen, owners, bare, entry.held if entry and entry.held else NOTHING)
+        return _whole(one, row, seen, owners, bare, held)
+    return _by_fields(row, seen, owners, bare, held)
 
 
 def _bare(row: Change) -> DriftedObject:
@@ -101,8 +100,10 @@ def _is_untold(row: Change) -> bool:
     return row.impact is not None and row.impact.kind in _UNTOLD
 
 
-def _whole(one: Departing, row: Change, seen: LiveObject, owners: Writers, bare: DriftedObject) -> DriftedObject:
-    places, maker = Places.of(row, seen), owners.oldest
+def _whole(  # noqa: PLR0917
+    one: Departing, row: Change, seen: LiveObject, owners: Writers, bare: DriftedObject, held: Sketch
+) -> DriftedObject:
+    places, maker = Places.of(row, seen, held), owners.oldest
     fields = tuple(_field(change, places.paths(change), places, owners) for change in row.fields)
     if one.what is Departed.FOREIGN:
         return replace(
@@ -120,13 +121,13 @@ def _claimant(seen: LiveObject, owners: Writers) -> Author:
 def _by_fields(
     row: Change, seen: LiveObject, owners: Writers, bare: DriftedObject, held: Sketch
 ) -> DriftedObject | None:
-    places, found = Places.of(row, seen), departure(held, seen)
+    places, found = Places.of(row, seen, held), departure(held, seen)
     changed = _changed(row, _part(held, found.changed | found.lost), places, owners)
     if not changed and row.action is not Action.UNCHANGED:
         changed = _untold(_part(held, found.changed), places, owners)
     if changed:
         return replace(bare, fields=changed, author=author_among(changed))
-    lost = _lost(_part(held, found.lost), seen, owners)
+    lost = _lost(_part(held, found.lost), seen, places, owners)
     if not lost or row.action is Action.UNCHANGED:
         return None
     return replace(bare, what=Departed.OWNERSHIP_LOST, fields=lost, author=author_among(lost))
@@ -168,17 +169,18 @@ def _field(change: FieldChange, paths: frozenset[Path], places: Places, owners: 
 
 def _lives(change: FieldChange, paths: frozenset[Path], places: Places) -> Any:
     """A plan that addresses an item by keys of which git leaves one to its default finds nothing there."""
-    there = [places.live[path] for path in paths if path in places.live]
+    there = [(path, places.live[path]) for path in paths if path in places.live]
     if change.before is not MISSING or len(there) != 1 or len(paths) != 1:
         return change.before
-    return places.shown(there[0].pointer, there[0].value)
+    path, leaf = there[0]
+    return places.shown(path, leaf.pointer, leaf.value)
 
 
-def _lost(departs: Sketch, seen: LiveObject, owners: Writers) -> tuple[DriftedField, ...]:
+def _lost(departs: Sketch, seen: LiveObject, places: Places, owners: Writers) -> tuple[DriftedField, ...]:
     """Fields that have git's value still, under another owner."""
     found = leaves(comparable(seen.body), {})
-    mine = (leaf for path, leaf in found.items() if departs.knows(path))
-    told = ((leaf.pointer, shown(seen.key, leaf.pointer, leaf.value)) for leaf in mine)
+    mine = ((path, leaf) for path, leaf in found.items() if departs.knows(path))
+    told = ((leaf.pointer, places.shown(path, leaf.pointer, leaf.value)) for path, leaf in mine)
     return tuple(_drifted(pointer, value, value, owners.newest(pointer)) for pointer, value in told)
 
 

@@ -14,24 +14,33 @@ from clusterops.model.key import ObjectKey
 from clusterops.model.leaves import Leaf, Path, leaves
 from clusterops.model.live import LiveObject
 from clusterops.model.plan import MISSING, Change, FieldChange
-from clusterops.model.secret import shown
+from clusterops.model.secret import MASK, shown
+from clusterops.model.sketch import NOTHING, Sketch
 
 Leaves = Mapping[Path, Leaf]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """The leaves of one object as git has it and, last, as it is sent, and as it lives; lists by convention."""
+    """The leaves of one object as git has it and, last, as it is sent, and as it lives; lists by convention.
+
+    ``secret`` are those that hold, or held, what git has only encrypted.
+    """
 
     key: ObjectKey
     git: tuple[Leaves, ...]
     live: Leaves
+    secret: frozenset[Path] = frozenset()
 
     @classmethod
-    def of(cls, row: Change, live: LiveObject) -> Places:
+    def of(cls, row: Change, live: LiveObject, held: Sketch = NOTHING) -> Places:
+        """``held`` is the measure of drift: it knows what was a secret, and the row what is one."""
         said = {one.digest: one for one in (row.written, row.desired) if one is not None}
         git = tuple(leaves(comparable(one.body), {}) for one in said.values())
-        return cls(key=row.key, git=git, live=leaves(comparable(live.body), {}))
+        lives = leaves(comparable(live.body), {})
+        every = {path for one in (*git, lives) for path in one}
+        secret = held.withholding(every) | (row.applied or NOTHING).withholding(every)
+        return cls(key=row.key, git=git, live=lives, secret=secret)
 
     def paths(self, change: FieldChange) -> frozenset[Path]:
         """Of the leaves that a row's field is, lies in, or is made of: where its values tell, of that body alone."""
@@ -50,12 +59,14 @@ class Places:
             there = self.live.get(path)
             before = MISSING if there is None else there.value
             if before is MISSING or not same(before, leaf.value):
-                git, live = (one if one is MISSING else self.shown(leaf.pointer, one) for one in (leaf.value, before))
+                git, live = (
+                    one if one is MISSING else self.shown(path, leaf.pointer, one) for one in (leaf.value, before)
+                )
                 yield path, FieldChange(pointer=leaf.pointer, before=live, after=git)
 
-    def shown(self, pointer: str, value: Any) -> Any:
+    def shown(self, path: Path, pointer: str, value: Any) -> Any:
         """Secrets hidden."""
-        return shown(self.key, pointer, value)
+        return MASK if path in self.secret else shown(self.key, pointer, value)
 
 
 def _exactly(found: Leaves, pointer: str, value: Any) -> list[Path]:

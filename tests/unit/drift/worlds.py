@@ -14,6 +14,7 @@ from clusterops.model.drift import NO_HEALING, DriftedObject, Healing
 from clusterops.model.inventory import Inventory, empty_inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.plan import Plan
+from clusterops.model.secret import NO_SECRETS, SecretValues
 from clusterops.telemetry import build_logger
 from tests.fleet_objects import NORTH_ALPHA, MemoryStore, cluster_bodies, read_and_plan
 from tests.model_cluster import ModelCluster
@@ -23,14 +24,16 @@ Bodies = list[dict[str, Any]]
 
 
 class World:
-    def __init__(self, bodies: Bodies | None = None) -> None:
+    def __init__(self, bodies: Bodies | None = None, secrets: SecretValues = NO_SECRETS) -> None:
+        self.secrets = secrets
         self.cluster = ModelCluster()
         self.inventory: Inventory = empty_inventory(NORTH_ALPHA)
         self.bodies = bodies or cluster_bodies()
         self.apply()
 
     def plan(self, healing: Healing = NO_HEALING) -> Plan:
-        return asyncio.run(read_and_plan(self.cluster, self.bodies, self.inventory, healing=healing))
+        work = read_and_plan(self.cluster, self.bodies, self.inventory, healing=healing, secrets=self.secrets)
+        return asyncio.run(work)
 
     def apply(self, healing: Healing = NO_HEALING) -> None:
         store, plan = MemoryStore(self.inventory), self.plan(healing)
