@@ -31,8 +31,6 @@ _LIFE: Final = timedelta(minutes=9)
 """GitHub takes at most ten."""
 _MARGIN: Final = timedelta(minutes=5)
 """An installation's token lives for an hour."""
-_NEEDS: Final = {"statuses": "write", "pull_requests": "write"}
-"""All that we do: a token that leaks can do no more."""
 _KEY_HINT: Final = "give the App's private key as it was downloaded (PEM, RSA): CLUSTEROPS_FORGE_APP_KEY_FILE"
 
 
@@ -56,8 +54,8 @@ class AppWire:
         return int(body["id"])
 
     def installation_token(self, installation: int) -> Call:
-        """Of that one repository, and of no more rights than are needed. Asking twice does no harm."""
-        form = {"repositories": [self.repository.partition("/")[2]], "permissions": _NEEDS}
+        """Of that one repository, with the App's own rights there. Asking twice does no harm."""
+        form = {"repositories": [self.repository.partition("/")[2]]}
         return Call(method="POST", path=f"/app/installations/{installation}/access_tokens", body=form)
 
     def read_installation_token(self, body: Any) -> tuple[SecretText, datetime]:
@@ -107,7 +105,7 @@ class GithubApp:
                 error.code,
                 f"GitHub App {self.app_id}",
                 f"is not installed on {self.wire.repository}: {error.message}",
-                hint="install it there, with the rights `Commit statuses` and `Pull requests`: read and write",
+                hint="install it there, with `Commit statuses` and `Pull requests` to read and write, and `Contents` to read",
             ) from error
 
     def _read(self, reply: Reply, read: Callable[[Any], T]) -> T:

@@ -92,12 +92,12 @@ def _decoded(part: str) -> bytes:
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
-async def test_a_token_is_of_the_one_repository_and_of_the_rights_that_are_needed(key_file: Path) -> None:
+async def test_a_token_is_of_the_one_repository(key_file: Path) -> None:
     clock = SkippingClock()
     async with scripted(by=Github(clock=clock).answer) as forge, opened(forge, clock, app_key_file=key_file) as client:
         await client.open_requests("main")
     [asked] = [each for each in forge.asked if each.path == TOKENS]
-    assert asked.json == {"repositories": ["fleet"], "permissions": {"statuses": "write", "pull_requests": "write"}}
+    assert asked.json == {"repositories": ["fleet"]}
 
 
 async def test_a_token_is_used_until_shortly_before_it_expires(key_file: Path) -> None:
