@@ -105,7 +105,7 @@ class GithubApp:
                 error.code,
                 f"GitHub App {self.app_id}",
                 f"is not installed on {self.wire.repository}: {error.message}",
-                hint="install it there, with `Commit statuses` and `Pull requests` to read and write, and `Contents` to read",
+                hint="install it, with `Commit statuses` and `Pull requests` to read and write, `Contents` to read",
             ) from error
 
     def _read(self, reply: Reply, read: Callable[[Any], T]) -> T:

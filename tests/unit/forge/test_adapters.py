@@ -139,6 +139,12 @@ def test_gitlab_s_merge_requests() -> None:
     ]
 
 
+def test_what_gitlab_says_of_itself_is_no_comment() -> None:
+    note = {"id": 1, "body": "x", "author": {"username": "ada"}, "created_at": AT.isoformat()}
+    found = GITLAB.read_comments([{**note, "system": True}, {**note, "id": 2, "system": False}], "clusterops")
+    assert [each.id for each in found] == ["2"]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_comment_gives_gitlab_no_order(end: str) -> None:
     """A value that a stranger wrote into a request must not merge it with our rights."""
