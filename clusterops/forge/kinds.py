@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -54,7 +55,7 @@ async def open_forge(
     """
     wire = build_wire(file, settings)
     async with HttpTransport(
-        tls=system_tls(network.ca_file),
+        tls=await asyncio.to_thread(system_tls, network.ca_file),
         network=network,
         clock=clock,
         max_in_flight=_IN_FLIGHT,
