@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final
 
 from clusterops.model.key import ObjectKey
@@ -93,13 +94,16 @@ class SecretValues:
 
     _exact: frozenset[str] = field(repr=False)
     _parts: tuple[str, ...] = field(repr=False)
+    _beginning: Mapping[str, tuple[str, ...]] = field(repr=False, compare=False)
+    """The parts by their first characters, so that a text costs its length, however many secrets there are."""
 
     def __init__(self, values: Iterable[Any] = ()) -> None:
-        """Scalars; true, false and null are no secrets."""
-        texts = {_text(one) for one in values if one is not None and not isinstance(one, bool)} - {""}
-        parts = {part for text in texts for part in _forms(text)}
-        object.__setattr__(self, "_exact", frozenset(texts))
-        object.__setattr__(self, "_parts", tuple(sorted(parts)))
+        """Scalars; true, false, null and numbers of few digits are no secrets."""
+        texts = {_text(one) for one in values if _is_secret(one)}
+        parts = tuple(sorted({part for text in texts for part in _forms(text)}))
+        beginning = {start: tuple(same) for start, same in groupby(parts, key=lambda part: part[:_SHORTEST])}
+        for name, value in (("_exact", frozenset(texts)), ("_parts", parts), ("_beginning", beginning)):
+            object.__setattr__(self, name, value)
 
     def __bool__(self) -> bool:
         return bool(self._exact)
@@ -108,7 +112,9 @@ class SecretValues:
         return SecretValues(self._exact | other._exact)
 
     def within(self, value: Any) -> bool:
-        """Whether any of them stands in a JSON value, in keys too. O(values * length)."""
+        """Whether any of them stands in a JSON value, in keys too. O(length)."""
+        if not self._exact:
+            return False
         if isinstance(value, dict):
             return any(self.within(str(name)) or self.within(each) for name, each in value.items())
         if isinstance(value, list | tuple):
@@ -116,7 +122,12 @@ class SecretValues:
         if value is None or isinstance(value, bool):
             return False
         text = _text(value)
-        return text in self._exact or any(part in text for part in self._parts)
+        return text in self._exact or self._is_part_of(text)
+
+    def _is_part_of(self, text: str) -> bool:
+        known = self._beginning
+        starts = (at for at in range(len(text) - _SHORTEST + 1) if text[at : at + _SHORTEST] in known)
+        return any(text.startswith(known[text[at : at + _SHORTEST]], at) for at in starts)
 
     def shown(self, value: Any) -> Any:
         """The value as it may be shown: maps and lists keep their form, whatever holds a secret is hidden."""
@@ -136,6 +147,12 @@ class SecretValues:
 
 
 NO_SECRETS: Final = SecretValues()
+
+
+def _is_secret(value: Any) -> bool:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return len(_text(value)) >= _SHORTEST
+    return isinstance(value, str) and value != ""
 
 
 def _forms(text: str) -> Iterator[str]:
