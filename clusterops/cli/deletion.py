@@ -90,7 +90,7 @@ def delete(
         edits = draft.edits
         run(check(local, edits.files, [], settings.render))
         landed = land(desk, edits, f"delete {meant.target}: {reason}")
-    say_landed(landed, _lines(key, meant, landed, kept=keep_directory), output, _body(key, meant))
+    say_landed(landed, _lines(key, meant, landed, kept=keep_directory), output, _body(key, meant, landed))
 
 
 def _day(text: str, local: LocalFleet) -> date:
@@ -166,11 +166,13 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def _body(key: DeletionKey, meant: _Meant) -> dict[str, Any]:
+def _body(key: DeletionKey, meant: _Meant, landed: Landed) -> dict[str, Any]:
     return {
         "target": key.target,
         "uid": key.uid,
         "reason": key.reason,
         "expires": key.expires.isoformat(),
         "machines": meant.machines,
+        "written": sorted(path for path, content in landed.edits.files.items() if content is not None),
+        "removed": sorted(path for path, content in landed.edits.files.items() if content is None),
     }

@@ -46,7 +46,8 @@ def new_cluster(
     pools: Annotated[list[str] | None, typer.Option("--pool", metavar="POOL=N", help=_SIZE_HELP)] = None,
     size: Annotated[str, typer.Option("--size", help="Of the pools' machines, one of `sizes`: large.")] = "",
     control_plane: Annotated[
-        int | None, typer.Option("--control-plane", help="Its machines: 1, 3 or 5; default: what the cloud says.")
+        int | None,
+        typer.Option("--control-plane", min=1, help="Its machines: 1, 3 or 5; default: what the cloud says."),
     ] = None,
     label: Annotated[list[str] | None, typer.Option("--label", help="KEY=VALUE, for example ring=canary.")] = None,
     like: Annotated[str, typer.Option("--like", help="Take the shape of this cluster.")] = "",

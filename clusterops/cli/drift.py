@@ -169,7 +169,7 @@ def adopt(
         if found.written is not None:
             draft.take(found.path, found.written, setting=found.setting, target=chosen.name)
         landed = land(desk, draft.edits, f"{chosen.name}: adopt {object_}:{pointer}")
-    say_landed(landed, found.text.splitlines(), output, found.to_body())
+    say_landed(landed, found.text.splitlines(), output, {**found.to_body(), "written": landed.written})
 
 
 @app.command()

@@ -119,7 +119,7 @@ class Landed:
                 "written": sorted(path for path, content in files.items() if content is not None),
                 "removed": sorted(path for path, content in files.items() if content is None),
             },
-            "written": self.written,
+            "dryRun": self.where.dry_run,
             "branch": self.where.branch,
             "commit": self.commit,
             "pushedTo": self.pushed_to,

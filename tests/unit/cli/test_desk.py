@@ -228,7 +228,7 @@ def test_json_says_the_same(person: Person) -> None:
             }
         ],
         "files": {"written": [ALPHA], "removed": []},
-        "written": True,
+        "dryRun": False,
         "branch": "up",
         "commit": person.git("rev-parse", "up").strip(),
         "pushedTo": "origin",
