@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from clusterops.edit.values import Written, set_value
-from clusterops.errors import RefusedError, TerminalError
+from clusterops.errors import TerminalError
 from clusterops.model.document import Pointer
-
-_SEALED: Final = re.compile(r"^sops:", re.MULTILINE)
-"""As the fleet is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +64,9 @@ class Draft:
         self.take(path, written, setting=setting or ".".join(map(str, pointer)), target=target)
 
     def take(self, path: str, written: Written, *, setting: str, target: str) -> None:
-        """A value that was changed already; nothing where the file is that already.
-
-        Raises RefusedError ``edit-sealed`` for a file that SOPS signed: another value is none of its own any more.
-        """
+        """A value that was changed already; nothing where the file is that already."""
         if written.text == self.text(path):
             return
-        if _SEALED.search(self.text(path)):
-            raise RefusedError(
-                "edit-sealed", f"{target}: {setting}", "is in a file of SOPS", hint=f"`sops {path}`", path=path
-            )
         self._files[path] = written.text.encode()
         self._edits.append(
             Edit(
