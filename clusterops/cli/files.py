@@ -137,7 +137,9 @@ def render(
         local.refuse_broken()
         chosen = choose_targets(local.fleet.targets, [] if every else targets)
         with busy(f"rendering {len(chosen)} targets"):
-            rendered = run(_render(local, chosen))
+            rendered, problems = run(_render(local, chosen))
+    for problem in problems:
+        say_problem(problem, root=local.root)
     for each in rendered:
         for warning in each.warnings:
             say_problem(warning)
@@ -145,9 +147,11 @@ def render(
             say_problem(Problem(code="object-skipped", subject=skipped.key.label, message=skipped.reason))
     if output is Output.JSON:
         say_json({each.provenance.target: each.shown for each in rendered})
-        return
-    bodies = [body for each in rendered for body in each.shown]
-    say(yaml.dump_all(bodies, Dumper=yaml.CSafeDumper, sort_keys=False, width=1000).rstrip())
+    else:
+        bodies = [body for each in rendered for body in each.shown]
+        say(yaml.dump_all(bodies, Dumper=yaml.CSafeDumper, sort_keys=False, width=1000).rstrip())
+    if problems:
+        raise typer.Exit(Exit.ERROR)
 
 
 def explain(
@@ -188,10 +192,17 @@ async def _render_problems(local: LocalFleet, chosen: Sequence[Target]) -> dict[
     return {target.name: problems for target, problems in zip(chosen, found, strict=True) if problems}
 
 
-async def _render(local: LocalFleet, chosen: Sequence[Target]) -> list[RenderedSet]:
-    _refuse_broken(chosen)
+async def _render(local: LocalFleet, chosen: Sequence[Target]) -> tuple[list[RenderedSet], list[Problem]]:
+    """A target that cannot be rendered stops no other one; where that leaves none, its error is raised."""
     async with build_renderer(await render_settings()) as renderer:
-        return list(await asyncio.gather(*(renderer.render(local.snapshot, target) for target in chosen)))
+        work = (renderer.render(local.snapshot, target) for target in chosen)
+        found = await asyncio.gather(*work, return_exceptions=True)
+    rendered = [each for each in found if isinstance(each, RenderedSet)]
+    errors = [each for each in found if isinstance(each, BaseException)]
+    for error in errors:
+        if not rendered or not isinstance(error, ClusterOpsError):
+            raise error
+    return rendered, [problem for each in errors if isinstance(each, ClusterOpsError) for problem in problems_of(each)]
 
 
 async def _explain(local: LocalFleet, target: Target, question: str) -> Explanation:

@@ -99,8 +99,10 @@ def test_a_key_that_comes_opens_a_secret_that_is_applied_rotated_and_told_to_nob
     assert stage.until_verdict(wrong)["state"] == "failure"
     assert status(stage)["code"] == "object-invalid"
     # By hand, without and with the key.
-    by_hand = [stage.command("plan", f"{NAME}/web")]
+    by_hand = [stage.command("plan", f"{NAME}/web"), stage.command("render", "--all")]
     assert all("sops-key-missing" in answer.text for answer in by_hand)
+    assert "value: seen" in by_hand[1].out, "the others are rendered"
+    assert by_hand[1].code == 1
     key_file = stage.home / "at-a-desk.txt"
     key_file.write_text(key.text)
     for arguments in (

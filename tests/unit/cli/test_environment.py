@@ -112,3 +112,18 @@ def test_every_setting_can_be_set_by_a_variable_of_its_own() -> None:
     names = [name for name, _ in setting_names()]
     variables = {name.replace(".", "_").upper() for name in names}
     assert len(variables) == len(names) > 30
+
+
+def test_age_keys_are_looked_for_where_sops_looks_and_our_own_settings_come_first(tmp_path: Path) -> None:
+    own = tmp_path / ".config" / "sops" / "age" / "keys.txt"
+    home = {"HOME": str(tmp_path)}
+    assert read_settings(environ=home).render.age_key_file is None
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert read_settings(environ=home).render.age_key_file == own
+    named = home | {"SOPS_AGE_KEY_FILE": "/run/keys", "SOPS_AGE_KEY": "AGE-SECRET-KEY-1X"}
+    render = read_settings(environ=named).render
+    assert (render.age_key_file, render.age_key.reveal()) == (Path("/run/keys"), "AGE-SECRET-KEY-1X")
+    assert "AGE-SECRET" not in repr(render)
+    ours = named | {"CLUSTEROPS_RENDER_AGE_KEY_FILE": "/ours"}
+    assert read_settings(environ=ours).render.age_key_file == Path("/ours")
