@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from tests.shows.bad_inputs import ALPHA, Row
+from tests.stage import ROOT
 
 FLEET = b"apiVersion: clusterops.io/v1alpha1\nkind: FleetFile\nname: demo\nmode: apply\n"
 CLOUDS = b"clouds: {dev: {chart: {path: charts/cluster-dev}}}\n"
@@ -280,11 +281,11 @@ OTHERS = (
         files={ALPHA: None, f"{FOLDER}/cluster.yaml": NOTES + b"data: {a: ${SIZE}, b: ${ZONE\n"},
     ),
     Row(
-        title="a SOPS file",
+        title="a SOPS file without its key",
         command="validate",
         exit=1,
-        secret="SVBNdHc2",
-        files=_values(b"version: v1.34.1\npassword: ENC[AES256_GCM,data:SVBNdHc2,type:str]\nsops: {mac: x}\n"),
+        secret="canary",
+        files=_values((ROOT / "tests/unit/render/sops_files/foreign.yaml").read_bytes()),
     ),
     Row(
         title="an encrypted Secret",
