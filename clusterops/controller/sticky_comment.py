@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -27,7 +28,9 @@ class StickyComment:
         if not standing and _passes(preview):
             return 0
         limit = self.forge.comment_limit
-        parts = comment_parts(preview, management=self.management, limit=limit, standing=bool(standing))
+        parts = await asyncio.to_thread(
+            comment_parts, preview, management=self.management, limit=limit, standing=bool(standing)
+        )
         written = 0
         for part, body in enumerate(parts, start=1):
             known = standing.pop(part, None)

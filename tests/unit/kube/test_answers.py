@@ -114,3 +114,14 @@ def test_only_overload_and_outage_are_worth_another_try(code: int, again: bool) 
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0)])
 def test_retry_after_is_read_in_seconds(header: str, seconds: float) -> None:
     assert retry_after_s(Answer(status=429, headers={"retry-after": header}, body=b"")) == seconds
+
+
+def test_a_rejected_value_is_quoted_where_it_is_a_plain_word_and_hidden_where_it_may_be_a_machines_file() -> None:
+    file = 'v1beta2.File{Path:"/etc/a", Content:"CANARY", ContentFrom:v1beta2.FileSource{}}'
+    causes = [
+        {"field": "spec.files[0]", "message": f"Invalid value: {file}: only one of content and contentFrom"},
+        {"field": "spec.version", "message": 'Invalid value: "v1": must be a semantic version'},
+    ]
+    told = str(meant(422, "is invalid", "Invalid", causes=causes))
+    assert "CANARY" not in told
+    assert 'spec.version: Invalid value: "v1": must be a semantic version' in told
