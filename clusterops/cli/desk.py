@@ -212,15 +212,15 @@ def _chosen(desk: Desk, names: Sequence[str], labels: Mapping[str, str]) -> tupl
 def _like(desk: Desk, name: str) -> Mapping[str, Any]:
     """The other cluster's own values. Raises TerminalError ``like-not-possible``."""
     (other,) = choose_targets(desk.local.fleet.targets, [name])
-    if not isinstance(other.recipe, HelmRecipe):
+    own = next((layer for layer in layers_of(desk.local, other).files if layer.path == other.definition), None)
+    if own is None or not isinstance(other.recipe, HelmRecipe):
         raise TerminalError(
             "like-not-possible",
             other.name,
-            "is not made from values, so it has no shape to take",
+            "is not made from a values.yaml that can be read, so it has no shape to take",
             hint="copy its directory, and change the names in it",
             path=other.definition,
         )
-    own = layers_of(desk.local, other).files[-1]
     return own.document.value  # type: ignore[no-any-return]
 
 

@@ -33,11 +33,12 @@ def sources_of(local: LocalFleet, target: Target) -> Sources:
 
 
 def layers_of(local: LocalFleet, target: Target) -> Layers:
-    """The chart's own values at the bottom, where it has any."""
+    """The chart's own values at the bottom, where it has any; what SOPS encrypted is left out."""
     recipe, snapshot = target.recipe, local.snapshot
     if not isinstance(recipe, HelmRecipe | TemplateRecipe):
         return Layers(files=())
-    files = tuple(read_layer(snapshot.read(path), path, subject=target.name) for path in recipe.values)
+    plain = (path for path in recipe.values if path not in recipe.sealed)
+    files = tuple(read_layer(snapshot.read(path), path, subject=target.name) for path in plain)
     chart = f"{recipe.chart.path}/{VALUES}" if isinstance(recipe, HelmRecipe) else ""
     if chart not in snapshot.files:
         return Layers(files=files)

@@ -10,6 +10,7 @@ import pytest
 from clusterops.cli.checking import EditError, check
 from clusterops.cli.locally import LocalFleet, open_fleet
 from clusterops.settings import RenderSettings
+from tests.sealed import AgeKey, sealed
 from tests.unit.render.repository import ROOT, folder_files
 
 pytestmark = pytest.mark.tools
@@ -56,3 +57,14 @@ async def test_every_problem_that_it_would_bring_is_told(
     with pytest.raises(EditError) as caught:
         await check(local, edited(local, old, new), ["north/alpha"], settings)
     assert code in {problem.code for problem in caught.value.problems}
+
+
+async def test_who_may_not_read_a_clusters_secrets_edits_the_line_beside_them(
+    local: LocalFleet, settings: RenderSettings
+) -> None:
+    """What was encrypted for somebody else stays unread: it is told that nothing was rendered."""
+    assert local.root is not None
+    beside = local.root / "clusters/north/alpha/secrets.yaml"
+    beside.write_bytes(sealed({"kubeadm": {"preCommands": ["echo hush"]}}, AgeKey()))
+    note = await check(open_fleet(local.root), edited(local, "replicas: 2", "replicas: 5"), ["north/alpha"], settings)
+    assert (note.startswith("not rendered: "), "(sops-key-missing)" in note) == (True, True), note

@@ -22,6 +22,7 @@ from clusterops.model.fleet import Target
 from clusterops.model.live import LiveObject
 from clusterops.source.transfer import Transfer
 from tests.fake_forge import FakeForge
+from tests.sealed import AgeKey, sealed
 from tests.unit.cli.desks import ALPHA, BETA, Person, begin, git, other_clone
 
 FORGE = "forge: {kind: gitea, repository: platform/fleet}\n"
@@ -383,6 +384,18 @@ def test_the_shape_of_another_one_but_not_what_is_its_own(person: Person) -> Non
         "network: {pods: [10.244.0.0/16], nodes: 10.68.10.0/24}\n"
         "endpoint: {port: 443}\n"
     )
+
+
+def test_what_is_encrypted_beside_a_clusters_values_is_nobody_elses_shape(person: Person) -> None:
+    secrets = sealed({"kubeadm": {"preCommands": ["echo hush"]}}, AgeKey()).decode()
+    person.write("clusters/south/beta/secrets.yaml", secrets)
+    said = person.types("new", "cluster", "south/delta", "--like", "beta")
+    assert said.code == 0, said.err
+    text = person.text("clusters/south/delta/values.yaml")
+    assert (text.startswith("version: v1.34.1\n"), "ENC" in text, "sops" in text) == (True, False, False)
+    said = person.types("resize", "beta", "general=4")
+    assert (said.code, "replicas: 4" in person.text(BETA)) == (0, True), said.err
+    assert person.text("clusters/south/beta/secrets.yaml") == secrets
 
 
 def test_a_name_that_is_being_deleted_is_not_given_again(person: Person) -> None:
