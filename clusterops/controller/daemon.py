@@ -397,7 +397,7 @@ class Daemon:
             if self._opened and sealed_files(target.recipe):
                 self._wake_again(name)
         if self.forges is not None:
-            self.forges.moved()
+            self.forges.rekeyed()
 
     def asked(self, name: str) -> None:
         """A person resumed a target, or asked for it now."""

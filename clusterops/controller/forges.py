@@ -69,6 +69,11 @@ class Forges:
         if self.previews is not None:
             self.previews.look_now()
 
+    def rekeyed(self) -> None:
+        """Other keys open what is encrypted."""
+        if self.previews is not None:
+            self.previews.rekeyed()
+
     def object_moved(self, key: ObjectKey) -> None:
         if self.previews is not None:
             self.previews.object_moved(key)

@@ -98,8 +98,8 @@ class Previewer:
     memories: Callable[[], Mapping[str, Memory]] = dict
     trace: Trace = _untraced
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _base: Sight | None = None
-    """Of the base that was compared with last."""
+    _base: dict[bool, Sight] = field(default_factory=dict)
+    """Of the base that was compared with last, as it is and as nobody's that is trusted: a fork's merge is not."""
 
     async def merge(self, request: ChangeRequest, base: Base) -> Merge:
         """Raises what Repository.merged raises."""
@@ -181,10 +181,20 @@ class Previewer:
         if base.fleet.problems:
             before = {name: memory.inputs for name, memory in memories.items()}
         else:
-            if self._base is None or self._base.commit != base.commit:
-                self._base = Sight.of(base.fleet, self._mine(base.fleet), base.snapshot, renderer)
-            before = self._base.inputs(known)
+            before = self._sight(base, trusted=snapshot.trusted).inputs(known)
         return due_between(before, merged, known, memories, policy_moved=base.fleet.file.policy != fleet.file.policy)
+
+    def _sight(self, base: Base, *, trusted: bool) -> Sight:
+        """What is encrypted has other inputs where it is not decrypted, so like is compared with like."""
+        known = self._base.get(trusted)
+        if known is None or known.commit != base.commit:
+            snapshot = replace(base.snapshot, trusted=trusted)
+            known = self._base[trusted] = Sight.of(base.fleet, self._mine(base.fleet), snapshot, self.doors.renderer)
+        return known
+
+    def forget(self) -> None:
+        """What is encrypted is opened by other keys now."""
+        self._base.clear()
 
     async def _with_followers(self, merge: Merge) -> tuple[Due, ...]:
         """Raises what reading raises."""

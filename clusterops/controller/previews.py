@@ -108,6 +108,13 @@ class Previews:
         """The branch has another head, perhaps: requests are listed first, as one of them may be what was merged."""
         self._wake.set()
 
+    def rekeyed(self) -> None:
+        """Other keys open what is encrypted: what requests change is compared anew, and planned where it is another."""
+        self.previewer.forget()
+        for followed in self.open.values():
+            followed.merge = None
+            self._passes.wake(followed.name)
+
     def object_moved(self, key: ObjectKey) -> None:
         """A live object changed in more than its status."""
         for followed in self.open.values():
