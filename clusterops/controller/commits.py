@@ -81,6 +81,8 @@ class Commit:
     """Target to the short id of the later commit that changed it."""
     planned: bool = False
     """An earlier process posted its plan verdict, which stands."""
+    unasked: bool = False
+    """An earlier process brought it to its end, and nobody could be asked what stands on it."""
     told: bool = False
     """Whether the Fleet was told of its end."""
     weights: tuple[Weight, ...] = ()

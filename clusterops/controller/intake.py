@@ -81,7 +81,8 @@ class Intake:
         noted = await standing(self.board, commit.revision.commit, self.management)
         taken_up = all(each.unfinished_of for each in share.due)
         commit.planned = noted.planned and taken_up and not commit.fleet.problems
-        if share.due:
+        commit.unasked = not noted.asked and not share.due
+        if share.due or commit.unasked:
             return True
         if commit.revision != self.snapshot.revision or noted.known:
             return noted.known and not noted.applied and bool(commit.outcomes or commit.superseded)

@@ -28,11 +28,15 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Which verdicts a commit has already, pending ones not counted. ``known``: it has any note at all."""
+    """Which verdicts a commit has already, pending ones not counted. ``known``: it has any note at all.
 
-    known: bool
-    planned: bool
-    applied: bool
+    ``asked``: somebody answered; else nothing is known.
+    """
+
+    known: bool = False
+    planned: bool = False
+    applied: bool = False
+    asked: bool = True
 
 
 async def shares(due: Iterable[Due], head: Revision, repository: Repository) -> dict[Revision, Share]:
@@ -49,13 +53,18 @@ async def shares(due: Iterable[Due], head: Revision, repository: Repository) -> 
 
 
 async def standing(board: StatusBoard, commit: str, management: str) -> Standing:
-    """A forge that does not answer soon holds nothing up: then nothing is known, and the board posts nothing twice."""
-    contexts = Contexts(management=management)
+    """A forge that does not answer soon holds no commit up."""
     try:
         async with asyncio.timeout(ASKED_S):
-            noted = {status.context: status.state for status in await board.read_statuses(commit)}
+            return await read_standing(board, commit, management)
     except (ClusterOpsError, TimeoutError):
-        noted = {}
+        return Standing(asked=False)
+
+
+async def read_standing(board: StatusBoard, commit: str, management: str) -> Standing:
+    """Raises what reading the board raises."""
+    contexts = Contexts(management=management)
+    noted = {status.context: status.state for status in await board.read_statuses(commit)}
     planned, applied = (noted.get(name, State.PENDING) is not State.PENDING for name in (contexts.plan, contexts.apply))
     return Standing(known=bool(noted), planned=planned, applied=applied)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from clusterops.controller.board import is_news
 from clusterops.controller.commits import Commit
+from clusterops.controller.resume import read_standing
 from clusterops.controller.statuses import statuses_of
 from clusterops.errors import ClusterOpsError, TransientError
 from clusterops.model.commit_status import CommitStatus, State
@@ -137,6 +138,11 @@ class Verdicts:
             self._again[commit] = asyncio.create_task(later(), name=f"verdict-again:{commit[:7]}")
 
     async def _write(self, commit: Commit) -> None:
+        if commit.unasked:
+            noted = await read_standing(self.board, commit.revision.commit, self.management)
+            commit.unasked, commit.planned = noted.applied, noted.planned
+        if commit.unasked:
+            return
         statuses = statuses_of(commit, self.management, self.clock.now())
         before = self._written.setdefault(commit.revision.commit, {})
         changed = [status for status in statuses if is_news(before.get(status.context), status)]

@@ -264,3 +264,30 @@ def test_each_cluster_of_a_small_commit_has_a_status_of_its_own() -> None:
     contexts = [each.context for each in statuses_of(found, "default", found.seen_at)]
     assert [each for each in contexts if each.startswith(APPLY)] == [APPLY, f"{APPLY}: eu"]
     assert isinstance(found.outcomes["eu/pay"], Outcome)
+
+
+async def test_what_an_earlier_process_posted_is_not_replaced_by_one_that_could_not_ask() -> None:
+    """It knows less of the commit than whoever brought it to its end."""
+    bench = Bench()
+    told = status(State.SUCCESS, "1 of 1 clusters settled in 41m: 12 machines replaced")
+    await bench.board().write_statuses(COMMIT, [told])
+    async with bench.verdicts() as verdicts:
+        found = judged("1")
+        found.unasked = True
+        bench.fails["read_statuses"] = OUTAGE
+        verdicts.moved(found)
+        await bench.clock.settle()
+        bench.fails.clear()
+        await bench.clock.advance(10.0)
+        assert bench.texts(COMMIT) == [told.text]
+
+
+async def test_what_an_earlier_process_did_not_post_is_posted_once_it_can_be_asked() -> None:
+    bench = Bench()
+    await bench.board().write_statuses(COMMIT, [status(State.PENDING, "0 of 1 clusters settled")])
+    async with bench.verdicts() as verdicts:
+        found = judged("1")
+        found.unasked = True
+        verdicts.moved(found)
+        await bench.clock.settle()
+        assert bench.forge.heard(COMMIT)[APPLY][0] == "success"
