@@ -74,7 +74,8 @@ async def reconcile(work: Work, doors: Doors, commit: CommitView, interrupted: a
     except ClusterOpsError as error:
         outcome = replace(outcome, problem=Problem.of(error))
     except Exception as error:
-        outcome = replace(outcome, problem=unforeseen(error, work.target.name, doors.logger, revision=work.revision))
+        problem = unforeseen(error, work.target.name, doors.logger, revision=work.revision)
+        outcome = replace(outcome, problem=problem.struck(draft.rendered.secrets.struck))
     ended = replace(outcome, finished_at=outcome.finished_at or doors.clock.now())
     return await _recorded(work, doors, draft, ended)
 
@@ -102,7 +103,8 @@ async def draft_plan(work: Work, doors: Doors, commit: CommitView, *, looks: boo
     except ClusterOpsError as error:
         at = replace(at, problem=Problem.of(error))
     except Exception as error:
-        at = replace(at, problem=unforeseen(error, work.target.name, doors.logger, revision=work.revision))
+        problem = unforeseen(error, work.target.name, doors.logger, revision=work.revision)
+        at = replace(at, problem=problem.struck(rendered.secrets.struck))
     finished = replace(at, finished_at=doors.clock.now())
     return Draft(outcome=finished, rendered=rendered, record=record, coming=coming)
 
