@@ -24,6 +24,7 @@ from tests.system.plain_fleet import config
 
 REGION: Final = "races"
 HELD_S: Final = 20.0
+APPLY_PATCH: Final = "application/apply-patch+yaml"
 CALM_S: Final = 5.0
 """Nothing is posted any more after this long of silence: polls come every second."""
 
@@ -43,6 +44,7 @@ class Show:
         self.branch_moved()
         self.live_moved()
         self.two_on_one_cluster()
+        self.taken_by_somebody()
         print("\nall as it has to be" if not self.wrong else "\nNOT as it has to be:\n  " + "\n  ".join(self.wrong))
         return not self.wrong
 
@@ -85,13 +87,13 @@ class Show:
         self._ends(number, head)
 
     def live_moved(self) -> None:
-        """While the plan of a request waits to be posted, somebody edits the object that it changes."""
+        """While the plan of a request waits to be posted, an `apply` by hand writes the object that it changes."""
         print("\n== a live object moves while a request is planned")
         with self._held("live") as (number, head):
-            self._edit("one", "edited by hand")
-        self._until("the live value is what the plan starts from", lambda: "edited by hand" in self._comment(number))
-        self._edit("one", "edited again")
-        self._until("and again, when the plan stands", lambda: "edited again" in self._comment(number))
+            self._write("one", "written by hand")
+        self._until("the live value is what the plan starts from", lambda: "written by hand" in self._comment(number))
+        self._write("one", "written again")
+        self._until("and again, when the plan stands", lambda: "written again" in self._comment(number))
         self._ends(number, head)
 
     def two_on_one_cluster(self) -> None:
@@ -103,6 +105,17 @@ class Show:
         self.fleet.repository.close(first)
         self._until("not any more once that is closed", lambda: f"Request {first} changes" not in self._comment(second))
         self._ends(second, head)
+
+    def taken_by_somebody(self) -> None:
+        """Drift is reported only, so a field that somebody edited stays theirs: a request about it has to say so."""
+        print("\n== a request changes a field that somebody else has taken")
+        self._edit("three", "theirs")
+        until("drift", lambda: any("three" in str(event) for event in self.fleet.daemon.events("drift")))
+        number, head = self.fleet.propose("taken", {path("b", "three"): text("three", "ours")})
+        said = self.fleet.until_status(head, PLAN)
+        print(f"  {PLAN}: {said}")
+        self._until("the comment names who keeps it", lambda: "left to somebody" in self._comment(number))
+        self._must("0 objects differ" not in said["text"], f"one object differs, and {PLAN} says: {said['text']}")
 
     @contextmanager
     def _held(self, branch: str) -> Iterator[tuple[int, str]]:
@@ -125,6 +138,14 @@ class Show:
             yield number, head
         finally:
             released.set()
+
+    def _write(self, name: str, value: str) -> None:
+        """As ClusterOps itself does, from whatever revision."""
+        where = f"/api/v1/namespaces/{REGION}/configmaps/{name}"
+        there = self.fleet.object(where)["metadata"]
+        kept = {key: there[key] for key in ("name", "namespace", "labels", "annotations") if key in there}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept, "data": {"value": value}}
+        self.fleet.api.send("PATCH", f"{where}?fieldManager=clusterops&force=true", body, APPLY_PATCH)
 
     def _edit(self, name: str, value: str) -> None:
         self.fleet.api.send(
@@ -150,6 +171,7 @@ class Show:
         self._must(len(comments) == 1, f"request {number}: {len(comments)} comments")
         self._must(state == "success", f"request {number}: {PLAN} is {state}")
         self._must(not again, f"request {number}: posted twice: {again}")
+        self.fleet.repository.close(number)
 
     def _until(self, what: str, probe: Callable[[], bool]) -> None:
         begun = time.monotonic()
