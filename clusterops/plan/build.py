@@ -22,6 +22,7 @@ from clusterops.model.manifest import Manifest, RenderedSet
 from clusterops.model.neighbours import NOBODY, Neighbours, Query
 from clusterops.model.plan import Action, Change, Plan
 from clusterops.model.problem import Problem, Retry
+from clusterops.model.secret import NO_SECRETS
 from clusterops.plan import generations, impact, rules, users
 from clusterops.plan.adoption import without_removals
 from clusterops.plan.annotations import left_alone
@@ -177,7 +178,16 @@ def _row(wanted: Wanted, situation: Situation) -> Change:
     )
     if wanted.refused is not None and row.action in {Action.ADOPT, Action.UPDATE, Action.UNCHANGED}:
         row = _stopped(row, wanted.refused)
-    return as_author_wrote(row, wanted, situation.live)
+    return _without_former(as_author_wrote(row, wanted, situation.live), wanted, situation)
+
+
+def _without_former(row: Change, wanted: Wanted, situation: Situation) -> Change:
+    """A rotation is told against the template that it takes the place of, whose secrets stay hidden."""
+    left = wanted.instead_of
+    entry = situation.inventory.entries.get(left) if left is not None else None
+    if left is None or entry is None:
+        return row
+    return discreet(row, NO_SECRETS, entry.applied, was=situation.live.found(left))
 
 
 def _refused(rows: tuple[Change, ...], refusals: Mapping[ObjectKey, Problem]) -> tuple[Change, ...]:

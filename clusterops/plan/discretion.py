@@ -10,6 +10,7 @@ from clusterops.model.bodies import comparable
 from clusterops.model.impact import Cause, Impact, PoolImpact
 from clusterops.model.key import ObjectKey
 from clusterops.model.leaves import leaves
+from clusterops.model.live import LiveObject
 from clusterops.model.plan import MISSING, Change, FieldChange, HandedOver, Left
 from clusterops.model.pointer import escape, tokens_of
 from clusterops.model.problem import Problem
@@ -17,15 +18,17 @@ from clusterops.model.secret import CHANGED_MASK, MASK, SecretValues, shown
 from clusterops.model.sketch import Sketch
 
 
-def discreet(change: Change, secrets: SecretValues, applied: Sketch | None = None) -> Change:
+def discreet(
+    change: Change, secrets: SecretValues, applied: Sketch | None = None, *, was: LiveObject | None = None
+) -> Change:
     """A row as it may be shown: of causes what their kind hides, and everywhere whatever was decrypted.
 
     ``applied`` is what the inventory remembers: a place whose value it withholds held a secret when it was applied,
-    which the live object may still have though git has another one, or none. What is sent, and what is remembered,
-    stays as it is.
+    which the live object may still have though git has another one, or none. ``was`` is that object where a rotated
+    template takes its place. What is sent, and what is remembered, stays as it is.
     """
     tells = change.fields or change.left or (change.impact is not None and change.impact.pools)
-    hidden = _places(change, applied) if tells else frozenset()
+    hidden = _places(was or change.live, applied) if tells else frozenset()
     impact = _impact(change.impact, secrets) if change.impact is not None else None
     if hidden:
         change = _without(change, hidden)
@@ -50,11 +53,11 @@ def struck(problem: Problem, secrets: SecretValues) -> Problem:
     return replace(problem, message=secrets.struck(problem.message), hint=secrets.struck(problem.hint))
 
 
-def _places(change: Change, applied: Sketch | None) -> frozenset[str]:
+def _places(live: LiveObject | None, applied: Sketch | None) -> frozenset[str]:
     """Pointers into the live object."""
-    if applied is None or change.live is None or change.key.is_secret or not applied.withheld:
+    if applied is None or live is None or live.key.is_secret or not applied.withheld:
         return frozenset()
-    found = leaves(comparable(change.live.body), {})
+    found = leaves(comparable(live.body), {})
     return frozenset(found[path].pointer for path in applied.withholding(found))
 
 

@@ -14,7 +14,7 @@ from clusterops.apply import apply_plan
 from clusterops.model.inventory import empty_inventory
 from clusterops.model.key import ObjectKey
 from clusterops.model.manifest import Manifest
-from clusterops.model.plan import MISSING, FieldChange, Plan
+from clusterops.model.plan import MISSING, Action, FieldChange, Plan
 from clusterops.model.secret import NO_SECRETS, SecretValues, is_sensitive, shown
 from clusterops.model.sketch import said_of
 from clusterops.plan import plan_to_json, plan_to_text
@@ -151,6 +151,34 @@ def test_a_secret_that_git_gave_up_is_hidden_where_the_inventory_remembers_only_
         ("/data/arguments", "(secret)", MISSING)
     ]
     assert "CANARY" not in plan_to_text(plan) + json.dumps(plan_to_json(plan))
+
+
+def test_so_it_is_in_a_template_that_is_rotated_without_it() -> None:
+    commands = ["curl -H CANARY-old"]
+
+    async def run() -> Plan:
+        cluster, store = ModelCluster(), MemoryStore(empty_inventory("north/alpha"))
+        first = await read_and_plan(cluster, _commanding(commands), store.inventory)
+        logger = build_logger(level="critical")
+        report = await apply_plan(first, cluster, clock=SkippingClock(), logger=logger, store=store)
+        store.inventory = store.inventory.narrowed(report, revision="c1")
+        entries = dict(store.inventory.entries)
+        template = next(key for key in entries if key.kind == "KubeadmConfigTemplate")
+        said = next(Manifest.of(one) for one in _commanding(commands) if one["kind"] == template.kind)
+        entries[template] = replace(entries[template], applied=said_of(said, SecretValues(["CANARY-old"])))
+        return await read_and_plan(cluster, _commanding([]), replace(store.inventory, entries=entries))
+
+    plan = asyncio.run(run())
+    (field,) = next(one for one in plan.changes if one.action is Action.ROTATE).fields
+    assert (field.pointer, field.before) == ("/spec/template/spec/preKubeadmCommands", "(secret)")
+
+
+def _commanding(commands: list[str]) -> list[dict[str, Any]]:
+    bodies = cluster_bodies()
+    for one in bodies:
+        if one["kind"] == "KubeadmConfigTemplate" and commands:
+            one["spec"]["template"]["spec"]["preKubeadmCommands"] = commands
+    return bodies
 
 
 def _noted(arguments: str | None) -> dict[str, Any]:
