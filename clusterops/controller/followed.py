@@ -51,6 +51,10 @@ class Followed:
     def name(self) -> str:
         return self.request.ref
 
+    def is_still(self, request: ChangeRequest) -> bool:
+        """Whether nobody pushed to it since: its title may be another one."""
+        return (self.request.head, self.request.fork) == (request.head, request.fork)
+
     def needs(self, merge: Merge) -> bool:
         """Whether another plan has to be made."""
         return self.stale or self.preview is None or self.planned is None or not self.planned.same_work(merge)

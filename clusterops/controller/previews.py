@@ -66,6 +66,7 @@ class Previews:
     _listened: list[str] = field(default_factory=list)
     _day: date | None = None
     _refreshed_s: float = 0.0
+    _listened_s: float = 0.0
     _away_since: datetime | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _acquainted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -185,7 +186,7 @@ class Previews:
         if known is None:
             self.open[request.ref] = Followed(request=request)
             self._acquainted.clear()
-        elif (known.request.head, known.request.fork) == (request.head, request.fork):
+        elif known.is_still(request):
             known.request = request
             return
         else:
@@ -213,7 +214,11 @@ class Previews:
         self._day = today
 
     def _to_listen(self) -> Iterable[str]:
-        """Those whose comments were not read for longest."""
+        """Those whose comments were not read for longest, once a poll: a webhook names its own."""
+        now_s = self.previewer.doors.clock.boottime_s()
+        if now_s - self._listened_s < self.poll_s:
+            return ()
+        self._listened_s = now_s
         known = {name for name, followed in self.open.items() if followed.request.number}
         self._listened = [name for name in self._listened if name in known]
         self._listened += sorted(known.difference(self._listened))
@@ -257,7 +262,7 @@ class Previews:
         request = followed.request
         followed.stale = followed.stale or any(asked.plans for asked in followed.asked)
         preview = await self._made(followed, base)
-        if preview is None or followed.request is not request or self.open.get(followed.name) is not followed:
+        if preview is None or not followed.is_still(request) or self.open.get(followed.name) is not followed:
             return False
         await self._tell(followed, preview, failed)
         await _trying(self._answers.answer(followed, base.fleet), failed)
@@ -277,7 +282,7 @@ class Previews:
             except Exception as error:
                 return self._unmerged(followed, base, unforeseen(error, request.name, self.previewer.doors.logger))
             now = self.base()
-            if not made or now is None or now.commit == base.commit or followed.request is not request:
+            if not made or now is None or now.commit == base.commit or not followed.is_still(request):
                 return followed.preview if made else None
             base = now
 
@@ -285,7 +290,7 @@ class Previews:
         """False where the request is another one by now, or may be merged. Raises what merging raises."""
         request = followed.request
         merge = await self._merge(followed, base)
-        if followed.request is not request or (followed.vanishes(merge) and self._doubts(followed)):
+        if not followed.is_still(request) or (followed.vanishes(merge) and self._doubts(followed)):
             return False
         if followed.planned is None or not followed.planned.same_work(merge):
             self._touch(followed, merge.names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from clusterops.controller.preview import Merge, Previewer
@@ -122,6 +122,19 @@ async def test_the_head_moves(tmp_path: Path) -> None:
         await ended(fleet, gate)
         assert fleet.states(old) == ["pending"]
         assert fleet.states(new) == ["pending", "success"]
+        assert len(fleet.forge.written) == 1
+
+
+async def test_the_title_moves(tmp_path: Path) -> None:
+    """The plan that is under way is of the same head."""
+    fleet = await proposals(tmp_path)
+    async with fleet.followed() as previews:
+        request = fleet.propose(7, RESIZED)
+        gate = await planning(fleet)
+        fleet.forge.open(replace(request, title="Another title"))
+        previews.look_now()
+        await ended(fleet, gate)
+        assert fleet.states(request) == ["pending", "success"]
         assert len(fleet.forge.written) == 1
 
 
