@@ -48,9 +48,9 @@ class Forges:
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, fleet: Fleet, group: asyncio.TaskGroup) -> None:
-        """Before anything is told of the commit. A fleet that cannot be read names no other forge, at most the first:
+        """Before anything is told of the commit.
 
-        a request that mends it is to be planned.
+        A fleet that cannot be read names no other forge, at most the first: a request that mends it is to be planned.
         """
         file = fleet.file.forge
         if fleet.problems and (file is None or self.file is not None):

@@ -7,27 +7,24 @@ it is news, also after a restart; what could not be written is tried again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
 from clusterops.controller.answers import Answers
 from clusterops.controller.board import Board
-from clusterops.controller.followed import Followed, is_away, passes, says_same, without_cluster
+from clusterops.controller.followed import Followed, is_away, passes, without_cluster
 from clusterops.controller.preview import Base, Merge, Previewer, with_rivals
 from clusterops.controller.reconcile import unforeseen
-from clusterops.controller.request_statuses import request_statuses
 from clusterops.controller.schedule import Schedule
-from clusterops.controller.sticky_comment import StickyComment
-from clusterops.errors import ClusterOpsError, TransientError
-from clusterops.model.commit_status import State
+from clusterops.controller.told_requests import Teller, trying
+from clusterops.errors import ClusterOpsError
 from clusterops.model.key import ObjectKey
 from clusterops.model.preview import Preview
 from clusterops.model.problem import Problem
 from clusterops.model.request import Called, ChangeRequest, Delivery
 from clusterops.ports import Forge
-from clusterops.status import Contexts, plan_pending
 
 AT_ONCE: Final = 2
 """Previews, so that commits have the cores."""
@@ -74,12 +71,12 @@ class Previews:
     _planning: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _passes: Schedule = field(init=False)
-    _comment: StickyComment = field(init=False)
+    _teller: Teller = field(init=False)
     _answers: Answers = field(init=False)
 
     def __post_init__(self) -> None:
         self._passes = Schedule(run=self._pass, clock=self.previewer.doors.clock, backoff_max_s=AGAIN_S)
-        self._comment = StickyComment(forge=self.forge, management=self.previewer.management)
+        self._teller = Teller(forge=self.forge, board=self.board, management=self.previewer.management)
         self._answers = Answers(forge=self.forge, previewer=self.previewer)
 
     async def run(self) -> None:
@@ -258,14 +255,14 @@ class Previews:
     async def _follow(self, followed: Followed, base: Base) -> bool:
         """What cannot be read or written on the forge stops nothing else, and is raised at the end."""
         failed: list[ClusterOpsError] = []
-        await _trying(self._answers.listen(followed, base.fleet), failed)
+        await trying(self._answers.listen(followed, base.fleet), failed)
         request = followed.request
         followed.stale = followed.stale or any(asked.plans for asked in followed.asked)
         preview = await self._made(followed, base)
         if preview is None or not followed.is_still(request) or self.open.get(followed.name) is not followed:
             return False
-        await self._tell(followed, preview, failed)
-        await _trying(self._answers.answer(followed, base.fleet), failed)
+        await self._teller.tell(followed, with_rivals(preview, self._others(followed)), failed)
+        await trying(self._answers.answer(followed, base.fleet), failed)
         for error in failed[:1]:
             raise error
         followed.stale = followed.stale or passes(preview)
@@ -296,7 +293,7 @@ class Previews:
             self._touch(followed, merge.names)
         await self._others_touch()
         if followed.needs(merge):
-            await self._announce(followed, merge)
+            await self._teller.announce(followed, merge)
             await self._plan(followed, merge)
         followed.planned = merge
         return True
@@ -347,41 +344,6 @@ class Previews:
         if followed.compares(moved):
             self._later(followed)
 
-    async def _announce(self, followed: Followed, merge: Merge) -> None:
-        """Where the plan that stands is known to be wrong, or there is none. One of before a restart may be right."""
-        planned = followed.planned
-        if followed.announced or (planned is not None and planned.same_work(merge)):
-            return
-        head = followed.request.head
-        pending = plan_pending(len(merge.due), merge.total, contexts=self._contexts)
-        failed: list[ClusterOpsError] = []
-        if followed.told is not None or not await self._stands(head, failed):
-            await _trying(self.board.write_statuses(head, [pending]), failed)
-            followed.announced = not failed
-
-    async def _stands(self, head: str, failed: list[ClusterOpsError]) -> bool:
-        """Whether an earlier process gave its verdict on the plan."""
-        try:
-            standing = (await self.board.standing(head)).get(self._contexts.plan)
-        except ClusterOpsError as error:
-            failed.append(error)
-            return False
-        return standing is not None and standing.state is not State.PENDING
-
-    async def _tell(self, followed: Followed, preview: Preview, failed: list[ClusterOpsError]) -> None:
-        """The statuses first, since they are what a merge waits for."""
-        preview = with_rivals(preview, self._others(followed))
-        if followed.told is not None and not followed.announced and says_same(followed.told, preview):
-            return
-        count = len(failed)
-        await _trying(
-            self.board.write_statuses(preview.request.head, request_statuses(preview, self._contexts)), failed
-        )
-        if preview.request.number:
-            await _trying(self._comment.write(preview), failed)
-        if len(failed) == count:
-            followed.told, followed.announced = preview, False
-
     def _touch(self, followed: Followed, names: frozenset[str]) -> None:
         """Whoever touches the same is told of it, and of its end."""
         before, followed.touches = followed.touches or frozenset(), names
@@ -410,17 +372,3 @@ class Previews:
             for other in self.open.values()
             if other is not followed and other.request.number
         }
-
-    @property
-    def _contexts(self) -> Contexts:
-        return Contexts(management=self.previewer.management)
-
-
-async def _trying(work: Awaitable[object], failed: list[ClusterOpsError]) -> None:
-    """What can be mended by another try is told before what cannot."""
-    try:
-        await work
-    except TransientError as error:
-        failed.insert(0, error)
-    except ClusterOpsError as error:
-        failed.append(error)
