@@ -174,5 +174,10 @@ class Plan:
         wanted = (change for change in self.changes if change.desired is not None)
         return tuple(one.key for one in wanted if one.action is not Action.LEAVE or one.live is not None)
 
+    @property
+    def left_apart(self) -> int:
+        """Objects that keep another value than git's, as somebody else owns the field, or drift is only reported."""
+        return sum(any(each.git != each.live for each in change.left) for change in self.changes)
+
     def count(self, action: Action) -> int:
         return sum(change.action is action for change in self.changes)

@@ -144,7 +144,9 @@ def _plan_text(outcomes: Sequence[Outcome], rendered: int, total_targets: int) -
     if not changing:
         if not rendered:
             return f"no change: 0 of {total_targets} targets rendered"
-        return f"no change: {rendered} {plural('target', rendered)} rendered, 0 objects differ"
+        apart = sum(outcome.plan.left_apart for outcome in outcomes if outcome.plan is not None)
+        found = f"{apart} {plural('object', apart)} left as others have set them" if apart else "0 objects differ"
+        return f"no change: {rendered} {plural('target', rendered)} rendered, {found}"
     names = [outcome.target for outcome in changing]
     machines = _predicted(changing)
     told = f"{_actions(changing)}, {machines}" if machines else _actions(changing)
