@@ -145,7 +145,7 @@ def _plan_text(outcomes: Sequence[Outcome], rendered: int, total_targets: int) -
         if not rendered:
             return f"no change: 0 of {total_targets} targets rendered"
         apart = sum(outcome.plan.left_apart for outcome in outcomes if outcome.plan is not None)
-        found = f"{apart} {plural('object', apart)} left as others have set them" if apart else "0 objects differ"
+        found = f"{apart} {plural('object', apart)} left as set by others" if apart else "0 objects differ"
         return f"no change: {rendered} {plural('target', rendered)} rendered, {found}"
     names = [outcome.target for outcome in changing]
     machines = _predicted(changing)
