@@ -410,3 +410,12 @@ async def test_a_request_that_edits_a_shared_class_shows_the_clusters_that_follo
         await fleet.look()
         assert rivals_of(previews, 8) == {"north/alpha": (7,)}
         assert rivals_of(previews, 7) == {"north/alpha": (8,)}
+
+
+async def test_a_field_that_is_left_to_its_owner_is_not_told_as_no_difference(tmp_path: Path) -> None:
+    fleet = await proposals(tmp_path)
+    key = next(key for key in fleet.cluster.objects if (key.kind, key.name) == ("ConfigMap", "alpha-notes"))
+    fleet.cluster.edit(key, lambda raw: raw["data"].update(text="theirs"), manager="somebody")
+    request = fleet.propose(7, {ALPHA: cluster("alpha", notes="ours")})
+    async with fleet.followed():
+        assert fleet.plan(request) == ("success", "no change: 1 target rendered, 1 object left as set by others")
