@@ -95,8 +95,16 @@ class Board:
             return
         told = replace(whole, text=f"carried by {commit[:7]}: {whole.text}")
         for earlier in self._carried.get(commit, ()):
-            await self._mirror(forge, earlier, [told])
-            await self._post(forge, earlier, [told])
+            waiting = sorted(await self._waiting(forge, earlier))
+            every = [*(replace(told, context=context) for context in waiting), told]
+            await self._mirror(forge, earlier, every)
+            await self._post(forge, earlier, every)
+
+    async def _waiting(self, forge: Forge, commit: str) -> set[str]:
+        """Regions and clusters that an earlier process left pending."""
+        standing = await self._known(forge, commit)
+        pending = {context for context, status in standing.items() if status.state is State.PENDING}
+        return {context for context in pending if context.startswith(f"{self._contexts.apply}: ")}
 
     async def _mirror(self, forge: Forge, commit: str, statuses: Sequence[CommitStatus]) -> None:
         """On the heads of the requests whose merge made the commit."""

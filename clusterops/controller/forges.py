@@ -21,6 +21,8 @@ from clusterops.model.revision import Revision
 from clusterops.ports import Forge
 from clusterops.status import Contexts
 
+LOOKED_BACK: Final = 20
+"""Commits of the branch, at a request each."""
 LOOK_BACK_S: Final = 60.0
 """Between two tries, while the forge cannot be asked."""
 OpenForge = Callable[[ForgeFile], AbstractAsyncContextManager[Forge]]
@@ -109,7 +111,7 @@ class Forges:
     async def _left_pending(self, head: Revision, busy: Collection[str]) -> list[Revision]:
         apply = Contexts(management=self.previewer.management).apply
         earlier = await self.previewer.repository.passed_over(head.commit, "")
-        asked = [each for each in earlier if each.commit not in busy]
+        asked = [each for each in earlier[:LOOKED_BACK] if each.commit not in busy]
         standing = [(await self.board.standing(each.commit)).get(apply) for each in asked]
         pairs = zip(asked, standing, strict=True)
         return [each for each, status in pairs if status is not None and status.state is State.PENDING]

@@ -121,11 +121,6 @@ class Previews:
             elif followed.compares((key,)):
                 self._later(followed)
 
-    @property
-    def idle(self) -> bool:
-        """Nothing is being looked at, and nothing that moved waits to be."""
-        return not self._passes.running and not self._timers and not self._wake.is_set()
-
     async def look(self) -> None:
         """One round over the list of open requests. Raises what the forge's list raises."""
         base = self.base()

@@ -137,6 +137,18 @@ async def test_commits_that_were_taken_together_are_carried_by_the_last() -> Non
     assert [bench.forge.heard(each) for each in (first.commit, second.commit, "b" * 40)] == [carried] * 3
 
 
+async def test_regions_that_a_carried_commit_left_pending_end_with_it() -> None:
+    bench, first = Bench(), revision("2")
+    bench.merge(8, "b" * 40, first.commit)
+    await bench.board().write_statuses(first.commit, [status(State.PENDING, "0 of 1", f"{APPLY}: eu")])
+    board = bench.board()
+    board.carry(COMMIT, [first])
+    await board.write_statuses(COMMIT, [status(State.SUCCESS, "1 of 1")])
+    for at in (first.commit, "b" * 40):
+        assert bench.forge.heard(at).keys() == {APPLY, f"{APPLY}: eu"}
+        assert {state for state, _ in bench.forge.heard(at).values()} == {"success"}
+
+
 async def test_what_cannot_be_told_on_a_head_stands_on_the_commit() -> None:
     """And is tried again until it is told, each once."""
     bench = Bench()
