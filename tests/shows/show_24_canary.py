@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from tests.gitea.fleet import APPLY, PLAN, GiteaFleet
+from tests.gitea.fleet import PLAN, GiteaFleet
+from tests.gitea.proxy import ForgeProxy, proxied
 from tests.gitea.server import AUTHOR, BOT
 from tests.gitea.show import gitea_show
 from tests.sealed import AgeKey, sealed
@@ -29,6 +30,7 @@ from tests.system.plain_fleet import http
 
 REGION: Final = "canary"
 OURS: Final = "/apis/clusterops.io/v1alpha1"
+QUOTED: Final = (("plain", "files", "content"), ("decrypted", "users", "passwd"))
 CALM_S: Final = 5.0
 SECRET: Final = "webhook-" + secrets.token_hex(8)
 
@@ -51,6 +53,7 @@ FIRST, SECOND, BROKEN, BY_HAND = Birds("first"), Birds("second"), Birds("broken"
 class Show:
     fleet: GiteaFleet
     key: AgeKey
+    proxy: ForgeProxy
     wrong: list[str] = field(default_factory=list)
     heads: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
@@ -59,8 +62,7 @@ class Show:
         first = self.fleet.create(ground(self.fleet) | self._brought(FIRST))
         self.heads["main"] = first
         self.fleet.daemon.start()
-        told = self.fleet.until_status(first, APPLY)
-        self._must(told["state"] == "success", f"first commit: {told}")
+        self._until_applied(first)
         self.fleet.repository.hook(f"{self.fleet.daemon.base_url}/webhooks/gitea", SECRET, "push", "pull_request")
         self._planned_and_explained()
         self._refused()
@@ -73,8 +75,8 @@ class Show:
 
     def _planned_and_explained(self) -> None:
         self._propose("change", self._brought(SECOND))
-        for target in ("chart", "plain"):
-            command, before = f"clusterops explain {REGION}/{target}", len(self._answers())
+        for target in ("canary/chart", "nest/plain"):
+            command, before = f"clusterops explain {target}", len(self._answers())
             self._say("change", command)
             self._eventually(f"an answer to {command!r}", partial(self._answered, before))
 
@@ -87,12 +89,16 @@ class Show:
     def _refused(self) -> None:
         """By helm, which quotes what it was given; by the chart's schema; by the API server, once it is merged."""
         values = "clusters/canary/chart/values.yaml"
-        fails = '{{ fail (printf "helm quotes %s" (toJson .Values.kubeadm)) }}'
+        quotes = "{{ fail (printf `%s is quoted` (index .Values.kubeadm.PART 0).KEY) }}"
+        kubeadm = {name: quotes.replace("PART", part).replace("KEY", key) for name, part, key in QUOTED}
         broken: dict[str, dict[str, bytes | None]] = {
-            "helm": {**self._brought(BROKEN), "charts/cluster-dev/templates/fails.yaml": fails.encode()},
+            **{
+                f"helm, {name}": {**self._brought(BROKEN), "charts/cluster-dev/templates/fails.yaml": text.encode()}
+                for name, text in kubeadm.items()
+            },
             "schema": {values: chart_values(BROKEN).replace(b"files: [", f"files: [{BROKEN['content']}, ".encode())},
             "yaml": {values: chart_values(BROKEN) + f"]: {BROKEN['content']}\n".encode()},
-            "types": {"clusters/canary/plain/secret.yaml": typeless(BROKEN)},
+            "types": {"clusters/nest/plain/secret.yaml": typeless(BROKEN)},
         }
         for name, files in broken.items():
             self._propose(name, files)
@@ -100,20 +106,35 @@ class Show:
     def _applied(self) -> None:
         merged = self.fleet.repository.merge(self.numbers["change"])
         self.heads["merged"] = merged
-        told = self.fleet.until_status(merged, APPLY)
-        self._must(told["state"] == "success", f"merged: {told}")
-        number, _ = self.fleet.propose("refused", {"clusters/canary/plain/secret.yaml": typeless(BROKEN)})
+        self._until_applied(merged)
+        number, _ = self.fleet.propose("refused", {"clusters/nest/plain/secret.yaml": typeless(BROKEN)})
         self.numbers["refused"] = number
         self.heads["refused"] = self.fleet.repository.merge(number)
-        self.fleet.until_status(self.heads["refused"], APPLY)
-        fixed = self.fleet.repository.commit({"clusters/canary/plain/secret.yaml": secret(SECOND)}, branch="main")
+        self._until_told("refused")
+        fixed = self.fleet.repository.commit({"clusters/nest/plain/secret.yaml": secret(SECOND)}, branch="main")
         self.heads["fixed"] = fixed
-        self.fleet.until_status(fixed, APPLY)
+        self._until_applied(fixed)
+
+    def _until_applied(self, commit: str) -> None:
+        """Without controllers the cluster of the chart never settles, so there is no verdict to wait for."""
+        self.fleet.daemon.until_event("commit applied", commit=commit[:7])
+
+    def _until_told(self, name: str) -> None:
+        """What the API server refused, in a log line and in the FleetTarget."""
+        place = f"{OURS}/namespaces/nest/fleettargets/plain"
+
+        def probe() -> str:
+            self.fleet.daemon.must_run()
+            return str((self.fleet.object(place).get("status") or {}).get("message", ""))
+
+        before = probe()
+        self._eventually(f"{name} is told", lambda: probe() != before or "Secret" in probe())
+        print(f"  {name}: {probe()}")
 
     def _edited_by_hand(self) -> None:
         edit = {"stringData": {"plain": BY_HAND["manifest"]}, "data": {"coded": coded(BY_HAND["data"])}}
-        self._patch("/api/v1/namespaces/canary/secrets/nest", edit)
-        perch = "/apis/bootstrap.cluster.x-k8s.io/v1beta2/namespaces/canary/kubeadmconfigs/perch"
+        self._patch("/api/v1/namespaces/nest/secrets/nest", edit)
+        perch = "/apis/bootstrap.cluster.x-k8s.io/v1beta2/namespaces/nest/kubeadmconfigs/perch"
         files = [{"path": "/etc/song", "content": BY_HAND["content"]}]
         self._patch(perch, {"spec": {"files": files}})
         self._eventually("drift of both", lambda: len(self._drifted()) >= 2)
@@ -157,6 +178,8 @@ class Show:
             yield log.name, log.read_bytes()
         for name, number in self.numbers.items():
             yield f"comments of {name}", json.dumps(self.fleet.repository.comments(number)).encode()
+        sent = [f"{each.method} {each.path} {json.dumps(each.body)}" for each in self.proxy.asked]
+        yield "everything ever sent to the forge", "\n".join(sent).encode()
         posted = [self.fleet.repository.posted(head) for head in self.heads.values()]
         yield "statuses", json.dumps(posted).encode()
         yield "metrics", http(self.fleet.daemon, "/metrics")[1].encode()
@@ -172,16 +195,18 @@ class Show:
         return {
             "clusters/canary/chart/values.yaml": chart_values(birds),
             "clusters/canary/chart/secrets.yaml": sealed(sealed_values(birds), self.key),
-            "clusters/canary/plain/secret.yaml": secret(birds),
-            "clusters/canary/plain/perch.yaml": perch(birds),
+            "clusters/nest/plain/secret.yaml": secret(birds),
+            "clusters/nest/plain/perch.yaml": perch(birds),
         }
 
     def _propose(self, name: str, files: Mapping[str, bytes | None]) -> None:
-        number, head = self.fleet.propose(name, files)
+        number, head = self.fleet.propose(name.replace(", ", "-"), files)
         self.numbers[name], self.heads[name] = number, head
         told = self.fleet.until_status(head, PLAN)
         self._eventually(f"a comment on {name}", lambda: bool(self.fleet.comments(number)))
         print(f"  request {name}: {told['state']}: {told['text']}")
+        refusals = [line for body in self.fleet.comments(number) for line in body.splitlines() if line.startswith("❌")]
+        print("\n".join(f"    comment: {line}" for line in refusals))
 
     def _say(self, name: str, words: str) -> None:
         path = f"{self.fleet.repository.path}/issues/{self.numbers[name]}/comments"
@@ -266,7 +291,9 @@ def ground(fleet: GiteaFleet) -> dict[str, bytes | None]:
         "fleet.yaml": f"apiVersion: clusterops.io/v1alpha1\nkind: FleetFile\nname: {fleet.name}\nmode: apply\n"
         f"clouds: {{dev: {{chart: {{path: charts/cluster-dev}}}}}}\n{fleet.forge}"
         "policy: {budgets: {machinesReplaced: 100%}}\n",
-        f"regions/{REGION}/region.yaml": "cloud: dev\ncredentials: {}\n",
+        # One each, as a cluster that never settles would hold the other up.
+        "regions/canary/region.yaml": "cloud: dev\ncredentials: {}\n",
+        "regions/nest/region.yaml": "cloud: dev\ncredentials: {}\n",
     }
     return {**files, **{path: text.encode() for path, text in texts.items()}}
 
@@ -274,17 +301,21 @@ def ground(fleet: GiteaFleet) -> dict[str, bytes | None]:
 def main() -> int:
     key = AgeKey()
     environment = {"CLUSTEROPS_FORGE_WEBHOOK_SECRET": SECRET, "CLUSTEROPS_RENDER_AGE_KEY": key.text}
-    with gitea_show(REGION, "crds", environment=environment) as fleet:
+    with gitea_show(REGION, "crds", environment=environment) as fleet, proxied(fleet.server.url) as proxy:
         temporary = fleet.daemon.home / "tmp"
         temporary.mkdir(parents=True)
         fleet.daemon.environment = {
             **fleet.daemon.environment,
             "TMPDIR": str(temporary),
+            "CLUSTEROPS_FORGE_URL": proxy.url,
             "CLUSTEROPS_DRIFT_REPORT_FILE": str(fleet.home / "drift.md"),
             "CLUSTEROPS_DRIFT_REPORT_EVERY_S": "1",
         }
         fleet.daemon.arguments = ("--log-level", "debug")
-        return 0 if Show(fleet=fleet, key=key).run() else 1
+        try:
+            return 0 if Show(fleet=fleet, key=key, proxy=proxy).run() else 1
+        finally:
+            fleet.daemon.kill()
 
 
 if __name__ == "__main__":
