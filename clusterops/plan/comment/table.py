@@ -111,9 +111,11 @@ def _rows(outcome: Outcome, at: datetime | None) -> tuple[Row, ...]:
 
 
 def tells(outcome: Outcome) -> bool:
-    """Whether there is anything to say: something is written, refused, or stopped."""
+    """Whether there is anything to say: something is written, refused, stopped, or left to whom it belongs to."""
     plan = outcome.plan
-    return outcome.problem is not None or (plan is not None and bool(plan.writes or plan.refusals or plan.stuck))
+    if outcome.problem is not None or plan is None:
+        return outcome.problem is not None
+    return bool(plan.writes or plan.refusals or plan.stuck) or any(change.left for change in plan.changes)
 
 
 def _reached(by_cluster: dict[str, list[PoolImpact]]) -> Iterator[Row]:

@@ -419,3 +419,5 @@ async def test_a_field_that_is_left_to_its_owner_is_not_told_as_no_difference(tm
     request = fleet.propose(7, {ALPHA: cluster("alpha", notes="ours")})
     async with fleet.followed():
         assert fleet.plan(request) == ("success", "no change: 1 target rendered, 1 object left as set by others")
+        (comment,) = await fleet.forge.comments(request.number)
+        assert "left to somebody: /data/text" in comment.body
