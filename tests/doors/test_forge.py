@@ -230,3 +230,10 @@ async def test_gitea_refuses_an_account_without_rights_by_name(
                 await forge.write_statuses(repository.fetch(), [_status("clusterops/plan")])
     finally:
         repository.invite(AUTHOR, "write")
+
+
+async def test_gitea_tells_who_may_write_to_administrators_of_the_repository_alone(
+    repository: GiteaRepository, gitea: GiteaServer
+) -> None:
+    async with opened(repository, token=gitea.tokens[AUTHOR]) as forge:
+        assert not await forge.trusts(ADMIN), "who cannot be asked about is not trusted"
