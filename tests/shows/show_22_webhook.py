@@ -79,6 +79,9 @@ class Show:
             return repository.commit({path: overlay(cluster, replicas=replicas).encode()}, branch=branch)
 
         head = push(3)
+        until(
+            "the delivery of a push that is no request yet", lambda: head.encode() in self._last_body(), every_s=0.005
+        )
         request = self._timed("request opened", lambda: (repository.propose(branch), head))
         self._timed("commit pushed to it", lambda: (request, push(4)))
 
@@ -104,10 +107,14 @@ class Show:
         self.rows.append(row)
         return request
 
-    def _came(self, since: int) -> Received | None:
-        """The delivery about the request; that of the push to its branch comes beside it."""
+    def _last_body(self) -> bytes:
         assert self.relay is not None
-        return next((each for each in self.relay.received[since:] if each.event == "pull_request"), None)
+        return self.relay.received[-1].body if self.relay.received else b""
+
+    def _came(self, since: int) -> Received | None:
+        """The first delivery that can start the work: a push to the branch of an open request can, too."""
+        assert self.relay is not None
+        return next((each for each in self.relay.received[since:] if each.event in {"pull_request", "push"}), None)
 
     def _says(self, request: int, part: str) -> bool:
         self.fleet.daemon.must_run()
