@@ -10,9 +10,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from clusterops.ports import Clock
+
+_DOUBLED: Final = 16
+"""How often the backoff is doubled, at the most: an outage may last for days."""
 
 
 class Runs(Protocol):
@@ -104,7 +107,7 @@ class Schedule:
 
     def _retry(self, name: str) -> None:
         failures = self._failures.get(name, 0)
-        self._failures[name] = failures + 1
+        self._failures[name] = min(failures + 1, _DOUBLED)
         ceiling_s = min(self.backoff_max_s, self.backoff_first_s * 2**failures)
         delay_s = ceiling_s / 2 + random.uniform(0, ceiling_s / 2)
         self._delayed[name] = asyncio.create_task(self._later(name, delay_s), name=f"retry:{name}")

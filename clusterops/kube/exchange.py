@@ -14,6 +14,8 @@ from clusterops.telemetry import Metrics
 
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
+_DOUBLED: Final = 16
+"""How often it is doubled, at the most: watches count on through an outage of days."""
 RETRY_AFTER_MAX_S: Final = 30.0
 """A longer wish of the server is left to the caller's own backoff."""
 UNAUTHORIZED_ATTEMPTS: Final = 3
@@ -75,4 +77,4 @@ class Exchange:
 
 def backoff_s(attempt: int) -> float:
     """Full jitter. **Source:** M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015."""
-    return random.uniform(0.0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2**attempt))
+    return random.uniform(0.0, min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(attempt, _DOUBLED)))

@@ -128,3 +128,14 @@ def test_after_the_last_wake_up_a_run_always_begins(moves: list[str]) -> None:
         assert not schedule.running
 
     asyncio.run(play())
+
+
+async def test_a_name_that_failed_for_days_comes_back(clock: FakeClock) -> None:
+    runs = Recorder()
+    runs.fail = True
+    runs.release.set()
+    schedule = Schedule(run=runs, clock=clock, backoff_max_s=1.0)
+    schedule.wake("a")
+    await clock.advance(1100.0)
+    assert runs.starts["a"] > 1100
+    await schedule.drain(0)
