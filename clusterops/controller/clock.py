@@ -87,7 +87,7 @@ class Ticks:
         return await sleep_unless(stopped, self.sleep(seconds))
 
 
-async def sleep_unless(stopped: asyncio.Event, sleeping: Coroutine[Any, Any, None]) -> bool:
+async def sleep_unless(stopped: asyncio.Event, sleeping: Coroutine[Any, Any, object]) -> bool:
     """Until ``sleeping`` is over, or the event is set; whether it is."""
     waits = [asyncio.ensure_future(each) for each in (sleeping, stopped.wait())]
     try:

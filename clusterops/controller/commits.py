@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
 
+from clusterops.controller.clock import sleep_unless
 from clusterops.controller.judging import Count, Judged, judge_counting, judge_now
 from clusterops.controller.work import Work
 from clusterops.errors import ClusterOpsError
@@ -242,12 +243,7 @@ class Commit:
         """Returns when the event is set, or when a later commit has taken the target over."""
         if event.is_set() or name in self.superseded:
             return
-        waits = [asyncio.ensure_future(each.wait()) for each in (event, self._taken_over[name])]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
+        await sleep_unless(event, self._taken_over[name].wait())
 
     async def judge(self, name: str, outcome: Outcome) -> Problem | None:
         stopped = await self._judged_alone(name, outcome)

@@ -14,6 +14,7 @@ from typing import Final
 
 from clusterops.controller.answers import Answers
 from clusterops.controller.board import Board
+from clusterops.controller.clock import sleep_unless
 from clusterops.controller.followed import Followed, is_away, passes, without_cluster
 from clusterops.controller.preview import Base, Merge, Previewer, with_rivals
 from clusterops.controller.reconcile import unforeseen
@@ -38,6 +39,8 @@ DOUBT_S: Final = 10.0
 """Until a request that changes nothing any more is told so: by then the forge knows whether it is merged."""
 LISTENED: Final = 10
 """Requests whose comments are read with each look, whatever webhooks say."""
+_DOUBLED: Final = 16
+"""How often the pause after a look that failed is doubled, at the most: an outage may last for days."""
 _LOST: Final = 3
 """Tries before a reference that is not where the forge says is told."""
 
@@ -85,8 +88,9 @@ class Previews:
             failures = 0
             while True:
                 self._wake.clear()
-                failures = 0 if await self._looked() else failures + 1
-                await self._pause(min(self.poll_s, 2.0**failures) if failures else self.poll_s)
+                failures = 0 if await self._looked() else min(failures + 1, _DOUBLED)
+                pause_s = min(self.poll_s, 2.0**failures) if failures else self.poll_s
+                await sleep_unless(self._wake, self.previewer.doors.clock.sleep(pause_s))
         finally:
             for timer in self._timers.values():
                 timer.cancel()
@@ -151,17 +155,6 @@ class Previews:
         else:
             return True
         return False
-
-    async def _pause(self, seconds: float) -> None:
-        waits = [
-            asyncio.ensure_future(self._wake.wait()),
-            asyncio.ensure_future(self.previewer.doors.clock.sleep(seconds)),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waits:
-                each.cancel()
 
     async def _queue(self) -> tuple[ChangeRequest, ...]:
         """A queue that cannot be listed is as it was."""

@@ -421,3 +421,23 @@ async def test_a_field_that_is_left_to_its_owner_is_not_told_as_no_difference(tm
         assert fleet.plan(request) == ("success", "no change: 1 target rendered, 1 object left as set by others")
         (comment,) = await fleet.forge.comments(request.number)
         assert "left to somebody: /data/text" in comment.body
+
+
+async def test_requests_are_looked_at_again_after_a_forge_was_away_for_days(tmp_path: Path) -> None:
+    fleet = await proposals(tmp_path)
+    looks = 0
+
+    def down(method: str) -> None:
+        nonlocal looks
+        looks += method == "open_requests"
+        raise TransientError("forge-unavailable", "forge", "answers 503")
+
+    fleet.forge.before = down
+    async with fleet.followed() as previews:
+        previews.poll_s = 1.0
+        await fleet.wait(1100.0)
+        assert looks > 1030
+        fleet.forge.before = lambda method: None
+        request = fleet.propose(7, RESIZED)
+        await fleet.wait(2.0)
+        assert fleet.plan(request)[0] == "success"
