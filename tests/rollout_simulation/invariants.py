@@ -144,7 +144,8 @@ def _ranks(world: World, pace: Pace, group: Sequence[Member]) -> dict[str, int]:
     labels = pace.canaries
     canaries = {one.target for one in here if labels and all(one.labels.get(key) == labels[key] for key in labels)}
     if not canaries:
-        # Whoever has begun has gone before whoever waits, whatever they are called; then whom an earlier commit broke.
+        # Whoever is over has gone before whoever has begun, and both before whoever waits, whatever they are called;
+        # then whom an earlier commit broke.
         regions = {one.region for one in here}
         order = sorted(here, key=_canary_first)
         canaries = {next(one.target for one in order if one.region == region) for region in regions}
@@ -156,9 +157,10 @@ def _ranks(world: World, pace: Pace, group: Sequence[Member]) -> dict[str, int]:
     }
 
 
-def _canary_first(one: Member) -> tuple[bool, bool, str]:
-    waits = one.standing is Standing.WAITS
-    return waits, waits and not one.disturbed, one.target
+def _canary_first(one: Member) -> tuple[bool, bool, bool, float, str]:
+    waits, begun = one.standing is Standing.WAITS, one.standing is Standing.BEGUN
+    went_at = one.since.timestamp() if one.since is not None and not waits else 0.0
+    return waits, begun, waits and not one.disturbed, went_at, one.target
 
 
 def check_whole(members: Iterable[Member], decision: Decision) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from operator import attrgetter
 from typing import Final
 
@@ -67,22 +68,18 @@ def _canaries(ordered: Sequence[Member], pace: Pace) -> set[str]:
     return (first or _first_of_regions(here)) | {one.target for one in here if one.disturbed}
 
 
-def _first_of_regions(ordered: Iterable[Member]) -> set[str]:
-    """By name, but a disturbed one comes before others that wait, and one that has begun stays the canary.
-
-    So neither the beginning of a disturbed cluster nor a cluster that joins later sends a canary back.
-    """
-    first: dict[str, Member] = {}
-    for one in ordered:
-        known = first.get(one.region)
-        if known is None or _is_before(one, known):
-            first[one.region] = one
-    return {one.target for one in first.values()}
+def _first_of_regions(here: Iterable[Member]) -> set[str]:
+    """Whoever went first stays the canary, whoever joins or begins later; before that a disturbed one, then by name."""
+    regions: defaultdict[str, list[Member]] = defaultdict(list)
+    for one in here:
+        regions[one.region].append(one)
+    return {min(members, key=_goes_first).target for members in regions.values()}
 
 
-def _is_before(one: Member, known: Member) -> bool:
-    """Of two in the order of their names."""
-    return known.standing is _WAITS and (one.standing is not _WAITS or (one.disturbed and not known.disturbed))
+def _goes_first(one: Member) -> tuple[int, float, str]:
+    if one.standing is _WAITS:
+        return (2 if one.disturbed else 3), 0.0, one.target
+    return int(one.standing is _BEGUN), one.since.timestamp() if one.since is not None else inf, one.target
 
 
 def steps(members: Iterable[Member], policy: RolloutPolicy) -> int:
