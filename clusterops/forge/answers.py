@@ -29,7 +29,7 @@ def asked_to_wait_s(reply: Reply, now_s: float) -> float:
         return asked
     if headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining", "")) == "0":
         reset = headers.get("x-ratelimit-reset", headers.get("ratelimit-reset", ""))
-        if reset.isdigit() and len(reset) < 12:
+        if _is_number(reset):
             return max(1.0, float(reset) - now_s) if int(reset) > _EPOCH_FROM else max(1.0, float(reset))
     return _SECONDARY_S if _is_secondary(reply) else 0.0
 
@@ -74,12 +74,16 @@ def _elsewhere(root: str, said: str, reply: Reply) -> TerminalError:
 
 
 def _retry_after_s(text: str, now_s: float) -> float:
-    if text.isdigit() and len(text) < 12:
+    if _is_number(text):
         return float(text)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now_s)
     except (ValueError, TypeError, OverflowError):
         return 0.0
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 12
 
 
 def _is_secondary(reply: Reply) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from clusterops.forge.wire import Call, Reply
 
@@ -17,4 +17,5 @@ def next_link(call: Call, reply: Reply) -> Call | None:
     found = _NEXT.search(reply.headers.get("link", ""))
     if found is None:
         return None
-    return replace(call, query=dict(parse_qsl(urlsplit(found[1]).query, keep_blank_values=True)))
+    query = found[1].partition("#")[0].partition("?")[2].encode(errors="replace").decode()
+    return replace(call, query=dict(parse_qsl(query, keep_blank_values=True)))

@@ -58,6 +58,12 @@ async def test_a_page_that_leads_to_itself_ends_in_an_error() -> None:
     assert len(forge.asked) == 2
 
 
+async def test_a_link_that_is_no_address_is_followed_by_its_query_all_the_same() -> None:
+    there = says([request(1)], link='<http://[half?page=2>; rel="next"')
+    async with scripted(there, says([request(2)])) as forge, opened(forge, github) as room:
+        assert len(await room.client.open_requests("main")) == 2
+
+
 async def test_a_list_without_an_end_is_cut_and_said() -> None:
     async def more(asked: Asked) -> Answered:
         return says([], link=f'<http://x/?page={len(forge.asked) + 1}>; rel="next"')

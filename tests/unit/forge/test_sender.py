@@ -86,6 +86,14 @@ async def test_a_forge_is_given_the_time_that_it_asks_for(headers: dict[str, str
     assert sum(room.clock.slept) == pytest.approx(waits_s, abs=1)
 
 
+@pytest.mark.parametrize(
+    "headers", [{"retry_after": "\u00b2"}, {"x_ratelimit_remaining": "0", "x_ratelimit_reset": "\u00b2"}]
+)
+async def test_a_time_that_is_no_number_is_no_time(headers: dict[str, str]) -> None:
+    async with scripted(says(status=429, **headers), NOTHING) as forge, opened(forge) as room:
+        assert await room.client.open_requests("main") == ()
+
+
 async def test_a_secondary_limit_that_names_no_time_is_a_minute() -> None:
     """**Source:** GitHub, "Exceeding the rate limit"."""
     refusal = says({"message": "You have exceeded a secondary rate limit"}, status=403)
