@@ -25,6 +25,8 @@ LOOKED_BACK: Final = 20
 """Commits of the branch, at a request each."""
 LOOK_BACK_S: Final = 60.0
 """Between two tries, while the forge cannot be asked."""
+OPEN_AGAIN_S: Final = 300.0
+"""Until a forge that cannot be used is opened again: a person mends a file first, or us."""
 OpenForge = Callable[[ForgeFile], AbstractAsyncContextManager[Forge]]
 
 
@@ -105,8 +107,10 @@ class Forges:
                 return
             except ClusterOpsError as error:
                 doors.metrics.forge_errors.labels(code=error.code).inc()
-                doors.logger.warning("not looked back", code=error.code, error=str(error))
-                await doors.clock.sleep(LOOK_BACK_S)
+                doors.logger.warning("not looked back", code=error.code, error=str(error), hint=error.hint)
+            except Exception as error:
+                unforeseen(error, "look back", doors.logger)
+            await doors.clock.sleep(LOOK_BACK_S)
 
     async def _left_pending(self, head: Revision, busy: Collection[str]) -> list[Revision]:
         apply = Contexts(management=self.previewer.management).apply
@@ -117,6 +121,19 @@ class Forges:
         return [each for each, status in pairs if status is not None and status.state is State.PENDING]
 
     async def _serve(self, file: ForgeFile) -> None:
+        """Until cancelled."""
+        doors = self.previewer.doors
+        while True:
+            try:
+                await self._served(file)
+            except ClusterOpsError as error:
+                doors.logger.error("forge cannot be used", code=error.code, error=str(error), hint=error.hint)
+            except Exception as error:
+                unforeseen(error, "forge", doors.logger)
+            await doors.clock.sleep(OPEN_AGAIN_S)
+
+    async def _served(self, file: ForgeFile) -> None:
+        """Raises what opening raises."""
         try:
             async with self.open(file) as forge:
                 self.board.use(forge)
@@ -132,10 +149,6 @@ class Forges:
                 )
                 self._ready.set()
                 await self.previews.run()
-        except ClusterOpsError as error:
-            self.previewer.doors.logger.error("forge cannot be used", code=error.code, error=str(error))
-        except Exception as error:
-            unforeseen(error, "forge", self.previewer.doors.logger)
         finally:
             self.previews = None
             self.board.use(None)

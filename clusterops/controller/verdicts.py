@@ -121,6 +121,8 @@ class Verdicts:
             await self.board.write_statuses(commit, [status])
         except ClusterOpsError as error:
             self._put_off(commit, error, again)
+        except Exception as error:
+            self.logger.error("verdict not written", commit=commit[:7], exc_info=error)
 
     def _put_off(self, commit: str, error: ClusterOpsError, again: Callable[[], None]) -> None:
         """One timer for each commit: the others are not held up by it."""

@@ -189,7 +189,7 @@ class Proposals:
         self.forge.open(request)
         return request
 
-    def _previewer(self) -> Previewer:
+    def previewer(self) -> Previewer:
         return Previewer(
             repository=self.repository,
             reader=FleetReader(),
@@ -206,7 +206,7 @@ class Proposals:
         self.previews = Previews(
             forge=self.forge,
             board=board,
-            previewer=self._previewer(),
+            previewer=self.previewer(),
             base=lambda: self.base,
             branch="main",
             poll_s=60.0,

@@ -12,7 +12,7 @@ from clusterops.controller.commits import Commit
 from clusterops.controller.resume import standing
 from clusterops.controller.statuses import statuses_of
 from clusterops.controller.verdicts import Verdicts
-from clusterops.errors import ClusterOpsError, TerminalError, TransientError
+from clusterops.errors import TerminalError, TransientError
 from clusterops.model.commit_status import CommitStatus, State
 from clusterops.model.fleet import ForgeFile, ForgeKind
 from clusterops.model.plan import Plan
@@ -48,7 +48,7 @@ class Bench:
     metrics: Metrics = field(default_factory=Metrics)
     repository: MemoryRepository = field(default_factory=MemoryRepository)
     calls: list[str] = field(default_factory=list)
-    fails: dict[str, ClusterOpsError] = field(default_factory=dict)
+    fails: dict[str, Exception] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.merge(7, HEAD, COMMIT)
@@ -230,6 +230,18 @@ async def test_a_commit_that_is_not_taken_is_told_so_when_the_forge_is_back() ->
         assert bench.forge.heard(COMMIT) == {
             "clusterops/plan": ("failure", "main: does not descend (history-rewritten)")
         }
+
+
+async def test_a_defect_in_telling_of_one_commit_keeps_no_other_from_its_verdict() -> None:
+    bench = Bench()
+    async with bench.verdicts() as verdicts:
+        bench.fails["write_statuses"] = ValueError("a defect")
+        verdicts.refuse(revision("2"), Problem(code="history-rewritten", subject="main", message="does not descend"))
+        await bench.clock.settle()
+        bench.fails.clear()
+        verdicts.moved(judged("1"))
+        await bench.clock.settle()
+        assert len(bench.texts(COMMIT)) == 1
 
 
 async def test_killed_between_apply_and_status_the_next_process_posts_it_once() -> None:

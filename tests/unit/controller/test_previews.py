@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from clusterops.controller.board import Board
+from clusterops.controller.forges import OPEN_AGAIN_S, Forges
 from clusterops.controller.previews import Previews
 from clusterops.errors import TerminalError, TransientError
+from clusterops.model.fleet import ForgeFile
 from clusterops.model.request import ChangeRequest
-from tests.fake_forge import BOT
+from tests.fake_forge import BOT, FakeForge
 from tests.unit.controller.proposed import FLEET, REGION, Proposals, cluster, fleet_of, proposals, yaml_of
 from tests.unit.plan.test_class_generations import class_bodies, cluster_body, patched
 
@@ -441,3 +446,33 @@ async def test_requests_are_looked_at_again_after_a_forge_was_away_for_days(tmp_
         request = fleet.propose(7, RESIZED)
         await fleet.wait(2.0)
         assert fleet.plan(request)[0] == "success"
+
+
+async def test_a_forge_that_cannot_be_opened_is_opened_again(tmp_path: Path) -> None:
+    fleet = await proposals(tmp_path)
+    request, stands_in_the_way = fleet.propose(7, RESIZED), [TerminalError("tls-file", "ca.pem", "is not there")]
+
+    @asynccontextmanager
+    async def opened(file: ForgeFile) -> AsyncIterator[FakeForge]:
+        if stands_in_the_way:
+            raise stands_in_the_way.pop()
+        yield fleet.forge
+
+    forges = Forges(
+        open=opened,
+        board=Board(repository=fleet.repository, clock=fleet.clock),
+        previewer=fleet.previewer(),
+        base=lambda: fleet.base,
+        branch="main",
+        poll_s=60.0,
+    )
+    assert fleet.base is not None
+    async with asyncio.TaskGroup() as group:
+        await forges.take(fleet.base.fleet, group)
+        assert forges.previews is None
+        await fleet.clock.advance(OPEN_AGAIN_S)
+        assert forges.previews is not None
+        fleet.previews = forges.previews
+        await fleet.settle()
+        assert fleet.plan(request)[0] == "success"
+        await forges.take(replace(fleet.base.fleet, file=replace(fleet.base.fleet.file, forge=None)), group)

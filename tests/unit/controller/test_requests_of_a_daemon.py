@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from clusterops.errors import TransientError
 from clusterops.model.commit_status import CommitStatus, State
+from clusterops.model.revision import Revision
 from tests.fleet_objects import body
+from tests.fuzz.memory import MemoryRepository
 from tests.unit.controller.daemons import Life
 from tests.unit.controller.proposed import FLEET, cluster, fleet_of, yaml_of
 
@@ -155,3 +159,22 @@ async def test_what_an_earlier_process_left_pending_is_judged_with_the_head(tmp_
     async with found.running():
         await found.until(lambda: found.state(last) == "success")
         await found.until(lambda: found.state(first) == "success")
+
+
+async def test_a_defect_in_looking_back_ends_neither_the_daemon_nor_the_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await life(tmp_path)
+    seen: list[str] = []
+
+    async def broken(self: MemoryRepository, commit: str, since: str) -> tuple[Revision, ...]:
+        seen.append(commit)
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(MemoryRepository, "passed_over", broken)
+    async with found.running() as daemon:
+        await found.until(lambda: bool(seen))
+        request = found.propose(7, CHANGED)
+        assert daemon.forges is not None
+        daemon.forges.moved()
+        await found.until(lambda: found.state(request.head, "clusterops/plan") == "success")
