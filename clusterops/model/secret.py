@@ -24,6 +24,7 @@ _IN_MACHINES: Final = re.compile(
 **Source:** Cluster API v1.14 api/bootstrap/kubeadm/v1beta2/kubeadmconfig_types.go (File, User) and kubeadm_types.go
 (BootstrapToken, BootstrapTokenDiscovery, Discovery, InitConfiguration); a ClusterClass patches the same fields in.
 """
+_GIVEN: Final = {"files": "content", "users": "passwd"}
 _SHORTEST: Final = 4
 """Characters; a shorter secret is only known where it is all of a value, or ``1`` would hide every port."""
 _SHORTEST_ENCODED: Final = 6
@@ -83,6 +84,21 @@ def _texts(key: ObjectKey, pointer: str, value: Any) -> Iterator[str]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def machine_values(values: Any) -> Iterator[Any]:
+    """Scalars of a tree of values that machines are given at their first boot, whatever chart makes an object of them.
+
+    Contents of ``files`` and passwords of ``users``; an entry that is no map counts whole, as it may be either.
+    """
+    if isinstance(values, list):
+        for each in values:
+            yield from machine_values(each)
+    elif isinstance(values, Mapping):
+        for name, value in values.items():
+            if name in _GIVEN and isinstance(value, list):
+                yield from (each.get(_GIVEN[name]) if isinstance(each, Mapping) else each for each in value)
+            yield from machine_values(value)
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -38,6 +38,11 @@ class Pantry:
     def secrets(self) -> SecretValues:
         return Layers(files=tuple(self.layers)).secrets
 
+    @property
+    def private(self) -> SecretValues:
+        """What no complaint may quote."""
+        return Layers(files=tuple(self.layers)).private
+
 
 class Kitchen:
     """Runs one recipe in a folder of its own. What was decrypted reaches no file."""

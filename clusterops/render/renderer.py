@@ -134,11 +134,10 @@ class ProcessRenderer:
     async def _decoded(self, snapshot: Snapshot, target: Target, inputs: Inputs) -> Decoded:
         async with self._places:
             pantry = await self._kitchen.stock(snapshot, target, inputs)
-            secrets = pantry.secrets
-            with discreet(secrets):
+            with discreet(lambda: pantry.private):
                 outputs = await self._kitchen.cook(target, inputs, pantry)
-        with discreet(secrets):
-            return replace(await _decode(outputs, target), secrets=secrets)
+        with discreet(lambda: pantry.private):
+            return replace(await _decode(outputs, target), secrets=pantry.secrets)
 
     def _lock(self, name: str) -> asyncio.Lock:
         lock = self._locks.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from clusterops.errors import ClusterOpsError, TerminalError
@@ -62,12 +62,12 @@ class Seals:
 
 
 @contextmanager
-def discreet(secrets: SecretValues) -> Iterator[None]:
-    """An error that leaves it says nothing of ``secrets``, whoever quoted them."""
+def discreet(private: Callable[[], SecretValues]) -> Iterator[None]:
+    """An error that leaves it says nothing of ``private``, whoever quoted it; nobody else pays for looking."""
     try:
         yield
     except ClusterOpsError as error:
-        if secrets:
+        if secrets := private():
             _strike(error, secrets)
         raise
 

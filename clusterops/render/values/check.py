@@ -104,15 +104,16 @@ def _validator(text: bytes, path: str) -> Validator:
 
 
 def _discreet(error: _RawError, layers: Layers) -> _RawError:
-    """The error, and those that led to it, without a value that was decrypted: they quote what they judge."""
+    """The error, and those that led to it, without a value that is private: they quote what they judge."""
     pointer = tuple(error.absolute_path)
     for each in error.context or ():
         _discreet(each, layers)
     if layers.is_secret(pointer):
         error.instance, error.message = MASK, "does not fit"
-    elif isinstance(error.instance, list) and layers.secrets.within(error.instance):
-        error.instance, error.message = [MASK], "does not fit"
-    elif layers.secrets.within(error.message):
+    elif layers.private.within(error.instance) and not isinstance(error.instance, dict):
+        error.instance = [MASK] if isinstance(error.instance, list) else MASK
+        error.message = "does not fit"
+    elif layers.private.within(error.message):
         error.message = "does not fit"
     return error
 

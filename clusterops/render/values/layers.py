@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from clusterops.errors import TerminalError
 from clusterops.model.document import Document, Pointer, load_document
-from clusterops.model.secret import SecretValues
+from clusterops.model.secret import SecretValues, machine_values
 
 RESERVED: Final = "clusterops"
 """The block that we read ourselves and do not pass on."""
@@ -57,6 +57,11 @@ class Layers:
     def secrets(self) -> SecretValues:
         """What was decrypted in any of them."""
         return SecretValues(value for layer in self.files for value in layer.secret_values)
+
+    @property
+    def private(self) -> SecretValues:
+        """What nobody may quote who complains of values: what was decrypted, and what machines are given."""
+        return self.secrets | SecretValues(value for layer in self.files for value in machine_values(layer.values))
 
     def is_secret(self, pointer: Pointer) -> bool:
         """Whether a layer that sets the value at ``pointer`` decrypted it."""

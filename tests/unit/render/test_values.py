@@ -96,6 +96,21 @@ def test_a_mistake_is_placed_in_the_layer_that_set_the_value() -> None:
     assert [(each.path, each.line) for each in found] == [("clouds/dev/values.yaml", 1)]
 
 
+@pytest.mark.parametrize(
+    "kubeadm",
+    [
+        "files: [canary-song]",
+        "files: [{path: 7, content: canary-song}]",
+        "files: {content: canary-song}\n  users: [{name: 7, passwd: canary-song}]",
+        "users: [canary-song]",
+    ],
+)
+def test_what_machines_are_given_is_quoted_by_no_complaint(kubeadm: str) -> None:
+    found = problems(f"version: v1.34.1\nkubeadm:\n  {kubeadm}\n")
+    assert found
+    assert all("canary-song" not in f"{each.text} {each.hint}" for each in found)
+
+
 def test_all_mistakes_of_a_target_are_told_at_once_in_the_order_of_their_places() -> None:
     found = problems("sizes: {small: now}\n", "addon: [x]\n", "version: x\npools: {a: {replicas: two}}\n")
     assert [(each.path.partition("/")[0], each.line, each.code) for each in found] == [
