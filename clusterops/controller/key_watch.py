@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 
+from clusterops.controller.reconcile import unforeseen
 from clusterops.errors import ClusterOpsError, TerminalError
-from clusterops.model.key import ObjectKey
-from clusterops.model.live import Absent, Unreadable
-from clusterops.model.problem import Retry
 from clusterops.model.secret import SecretText
+from clusterops.model.secret_entry import SecretEntry
 from clusterops.ports import Clock, Cluster
 from clusterops.telemetry import Logger
 
@@ -45,20 +42,24 @@ class KeyWatch:
     logger: Logger
     namespace: str
     _seen: str = ""
-    _problem: str = field(default="")
+    _problem: str = ""
 
     async def look(self) -> bool:
-        """Whether others are held than at the last look. Never raises: what cannot be read is told once in the log.
+        """Whether others are held than at the last look. What cannot be read is told in the log, once as long as it lasts.
 
         While the API server is away, or says no, those of the last look are used on.
         """
-        if self.keys.secret:
-            await self._fetch()
+        problem: ClusterOpsError | None = None
+        try:
+            if self.keys.secret:
+                await self._fetch()
+        except ClusterOpsError as error:
+            problem = error
         try:
             now = ",".join(self.keys.public)
         except TerminalError as error:
-            now = str(error)
-            self._tell(error)
+            now, problem = str(error), problem or error
+        self._tell(problem)
         known, self._seen = self._seen, now
         return known != now
 
@@ -66,45 +67,27 @@ class KeyWatch:
         """For ever."""
         while True:
             await self.clock.sleep(EVERY_S)
-            if await self.look():
-                self.logger.info("age keys changed", public=self._seen)
-                changed()
+            try:
+                if await self.look():
+                    self.logger.info("age keys changed", public=self._seen)
+                    changed()
+            except Exception as error:
+                unforeseen(error, "age keys", self.logger)
 
     async def _fetch(self) -> None:
-        try:
-            self.keys.give(await self._read(*self._named()))
-            self._problem = ""
-        except ClusterOpsError as error:
-            self._tell(error)
+        """Gives nothing where the Secret is gone: a key that was taken away opens nothing more."""
+        where = SecretEntry.named(
+            self.keys.secret,
+            self.namespace,
+            code="sops-key-secret",
+            setting="render.age_key_secret",
+            rights=_RIGHTS,
+        )
+        found = await self.cluster.read([where.key], fresh=True)
+        self.keys.give(where.text(found[where.key]) or SecretText(""))
 
-    def _named(self) -> tuple[str, str]:
-        name, _, entry = self.keys.secret.partition("/")
-        if not name or not entry:
-            hint = "set `render.age_key_secret: NAME/KEY`"
-            raise TerminalError("sops-key-secret", self.keys.secret, "does not name a Secret's key", hint=hint)
-        return name, entry
-
-    async def _read(self, name: str, entry: str) -> SecretText:
-        """Empty where it is gone: a key that was taken away opens nothing more."""
-        key = ObjectKey(group="", kind="Secret", namespace=self.namespace, name=name)
-        found = (await self.cluster.read([key], fresh=True))[key]
-        if isinstance(found, Absent):
-            return SecretText("")
-        if isinstance(found, Unreadable):
-            if found.problem.retry is Retry.BACKOFF:
-                raise found.problem.error()
-            raise TerminalError("sops-key-secret", key.label, found.problem.message, hint=_RIGHTS)
-        return _decoded(key, entry, (found.body.get("data") or {}).get(entry))
-
-    def _tell(self, error: ClusterOpsError) -> None:
-        if str(error) != self._problem:
-            self.logger.warning("age keys not read", code=error.code, error=str(error), hint=error.hint)
-        self._problem = str(error)
-
-
-def _decoded(key: ObjectKey, entry: str, value: object) -> SecretText:
-    try:
-        return SecretText(base64.b64decode(str(value or ""), validate=True).decode())
-    except (binascii.Error, UnicodeDecodeError):
-        hint = "put what `age-keygen` wrote into it"
-        raise TerminalError("sops-key-secret", key.label, f"{entry} in it is no text", hint=hint) from None
+    def _tell(self, error: ClusterOpsError | None) -> None:
+        problem = str(error) if error is not None else ""
+        if error is not None and problem != self._problem:
+            self.logger.warning("age keys not read", code=error.code, error=problem, hint=error.hint)
+        self._problem = problem

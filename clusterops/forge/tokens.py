@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from clusterops.errors import TerminalError, TransientError
-from clusterops.model.key import ObjectKey
-from clusterops.model.live import Absent, Unreadable
-from clusterops.model.problem import Retry
 from clusterops.model.secret import SecretText
+from clusterops.model.secret_entry import SecretEntry
 from clusterops.ports import Clock, Cluster
 from clusterops.settings import ForgeSettings
 from clusterops.telemetry import Logger
@@ -65,40 +61,29 @@ class Tokens:
             return self._kept
 
     async def _read(self, named: str) -> SecretText:
-        name, _, entry = named.partition("/")
-        if not name or not entry:
-            raise TerminalError("forge-token", named, "does not name a Secret's key", hint="`token_secret: NAME/KEY`")
+        where = SecretEntry.named(
+            named, self.namespace, code="forge-token", setting="forge.token_secret", rights=_RIGHTS
+        )
         if self.cluster is None:
             raise TerminalError(
                 "forge-token", named, "is read by the daemon alone", hint="set CLUSTEROPS_FORGE_TOKEN or its file here"
             )
-        key = ObjectKey(group="", kind="Secret", namespace=self.namespace, name=name)
-        found = (await self.cluster.read([key], fresh=True))[key]
-        if isinstance(found, Absent):
-            raise TerminalError("forge-token", key.label, "is not there", hint="make it, with the forge's token in it")
-        if isinstance(found, Unreadable):
-            if found.problem.retry is Retry.BACKOFF:
-                raise found.problem.error()
-            raise TerminalError("forge-token", key.label, found.problem.message, hint=_RIGHTS)
-        return _decoded(key, entry, (found.body.get("data") or {}).get(entry))
-
-
-def _decoded(key: ObjectKey, entry: str, value: object) -> SecretText:
-    try:
-        token = base64.b64decode(str(value or ""), validate=True).decode().strip()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise TerminalError("forge-token", key.label, f"{entry} in it is not text") from error
-    if not token:
-        raise TerminalError("forge-token", key.label, f"has nothing under {entry}", hint="`token_secret: NAME/KEY`")
-    return SecretText(token)
+        text = where.text((await self.cluster.read([where.key], fresh=True))[where.key])
+        if text is None:
+            raise TerminalError("forge-token", where.key.label, "is not there", hint="make it, with the token in it")
+        token = SecretText(text.reveal().strip())
+        if not token:
+            hint = "put the token there, or correct `forge.token_secret: NAME/KEY`"
+            raise TerminalError("forge-token", where.key.label, f"has nothing under {where.entry}", hint=hint)
+        return token
 
 
 def _token_in(file: Path) -> SecretText:
     try:
         token = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        why = (error.strerror if isinstance(error, OSError) else "") or "is not text"
-        raise TerminalError("forge-token", str(file), why, hint="set `forge.token_file`") from error
+        why = (error.strerror or "cannot be read") if isinstance(error, OSError) else "is not text"
+        raise TerminalError("forge-token", str(file), why, hint="mend it, or correct `forge.token_file`") from None
     if not token:
         raise TerminalError("forge-token", str(file), "is empty", hint="put the forge's token into it")
     return SecretText(token)

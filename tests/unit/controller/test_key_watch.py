@@ -85,6 +85,7 @@ async def test_garbage_in_the_secret_is_told_without_a_word_of_it() -> None:
     )
     with structlog.testing.capture_logs() as said:
         assert await bench.watch.look()
+        assert not await bench.watch.look()
     assert [line["code"] for line in said] == ["sops-key-invalid"]
     assert "hunter2" not in str(said)
 
