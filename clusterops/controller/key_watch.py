@@ -45,7 +45,7 @@ class KeyWatch:
     _problem: str = ""
 
     async def look(self) -> bool:
-        """Whether others are held than at the last look. What cannot be read is told in the log, once as long as it lasts.
+        """Whether others are held than at the last look. What cannot be read is told in the log once while it lasts.
 
         While the API server is away, or says no, those of the last look are used on.
         """
