@@ -8,6 +8,8 @@ ClusterOpsError
 Everything else that is raised is a defect and is reported as ``internal-error``.
 """
 
+from __future__ import annotations
+
 
 class ClusterOpsError(Exception):
     """An expected failure: one line for people, one code for machines.
@@ -65,3 +67,12 @@ class FieldConflict(TerminalError):
     ) -> None:
         super().__init__("field-owner-conflict", subject, message, hint=hint)
         self.conflicts = conflicts
+
+
+class Defect(Exception):
+    """One of ours whose own words may quote a secret: it says what kind it was, and its traceback where."""
+
+    @classmethod
+    def of(cls, error: Exception) -> Defect:
+        """To be raised ``from None``."""
+        return cls(type(error).__name__).with_traceback(error.__traceback__)

@@ -21,8 +21,9 @@ from clusterops.controller.commands import (
 )
 from clusterops.controller.followed import Followed
 from clusterops.controller.preview import Previewer
+from clusterops.controller.reconcile import unforeseen
 from clusterops.controller.request_statuses import request_statuses
-from clusterops.errors import ClusterOpsError
+from clusterops.errors import ClusterOpsError, Defect
 from clusterops.model.fleet import Fleet
 from clusterops.model.preview import Place, Preview
 from clusterops.model.request import Comment
@@ -106,6 +107,9 @@ class Answers:
         try:
             return await self.previewer.trace(merge.snapshot, merge.fleet.targets[target], question)
         except ClusterOpsError:
+            return ""
+        except Exception as error:
+            unforeseen(Defect.of(error), f"{followed.request.name}: {target}", self.previewer.doors.logger)
             return ""
 
     def _answers_for(self, target: str, followed: Followed, fleet: Fleet) -> bool:

@@ -7,6 +7,7 @@ value; a stage that fails becomes an Outcome; only cancellation leaves ``reconci
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -74,8 +75,9 @@ async def reconcile(work: Work, doors: Doors, commit: CommitView, interrupted: a
     except ClusterOpsError as error:
         outcome = replace(outcome, problem=Problem.of(error))
     except Exception as error:
-        problem = unforeseen(error, work.target.name, doors.logger, revision=work.revision)
-        outcome = replace(outcome, problem=problem.struck(draft.rendered.secrets.struck))
+        strike = draft.rendered.secrets.struck
+        problem = unforeseen(error, work.target.name, doors.logger, strike=strike, revision=work.revision)
+        outcome = replace(outcome, problem=problem)
     ended = replace(outcome, finished_at=outcome.finished_at or doors.clock.now())
     return await _recorded(work, doors, draft, ended)
 
@@ -103,8 +105,10 @@ async def draft_plan(work: Work, doors: Doors, commit: CommitView, *, looks: boo
     except ClusterOpsError as error:
         at = replace(at, problem=Problem.of(error))
     except Exception as error:
-        problem = unforeseen(error, work.target.name, doors.logger, revision=work.revision)
-        at = replace(at, problem=problem.struck(rendered.secrets.struck))
+        strike = rendered.secrets.struck
+        at = replace(
+            at, problem=unforeseen(error, work.target.name, doors.logger, strike=strike, revision=work.revision)
+        )
     finished = replace(at, finished_at=doors.clock.now())
     return Draft(outcome=finished, rendered=rendered, record=record, coming=coming)
 
@@ -259,13 +263,19 @@ async def _recorded(work: Work, doors: Doors, draft: Draft, outcome: Outcome) ->
     return outcome
 
 
-def unforeseen(error: Exception, subject: str, logger: Logger, **where: str) -> Problem:
-    """A defect of ours: a traceback in the log, a stalled target, never a dead daemon."""
-    logger.error("unforeseen error", subject=subject, exc_info=error, **where)
+def unforeseen(
+    error: Exception, subject: str, logger: Logger, *, strike: Callable[[str], str] = str, **where: str
+) -> Problem:
+    """A defect of ours: a traceback in the log, a stalled target, never a dead daemon.
+
+    Both say it as ``strike`` leaves it.
+    """
+    told = strike("".join(traceback.format_exception(error)).rstrip())
+    logger.error("unforeseen error", subject=subject, exception=told, **where)
     return Problem(
         code="internal-error",
         subject=subject,
-        message=f"{type(error).__name__}: {error}",
+        message=strike(f"{type(error).__name__}: {error}"),
         hint="a defect of ClusterOps: please report it with the traceback from the log",
         retry=Retry.BACKOFF,
     )

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from clusterops.errors import ClusterOpsError, TerminalError
+from clusterops.errors import ClusterOpsError, Defect, TerminalError
 from clusterops.model.document import load_document
 from clusterops.model.fleet import HelmRecipe, Target, TemplateRecipe, sealed_files
 from clusterops.model.revision import Snapshot
@@ -69,6 +69,10 @@ def discreet(private: Callable[[], SecretValues]) -> Iterator[None]:
     except ClusterOpsError as error:
         if secrets := private():
             _strike(error, secrets)
+        raise
+    except Exception as error:
+        if private():
+            raise Defect.of(error) from None
         raise
 
 

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from aiohttp import ClientError, web
 
-from clusterops.errors import TerminalError
+from clusterops.errors import Defect, TerminalError
 from clusterops.forge import is_signed, read_delivery
 from clusterops.model.fleet import ForgeFile, ForgeKind
 from clusterops.model.request import Called, Delivery
@@ -63,10 +63,6 @@ class _Refused(Exception):
     """``args[0]`` is the result."""
 
 
-class _Defect(Exception):
-    """Ours, without the words of the error: these may be the body's."""
-
-
 @dataclass(slots=True, kw_only=True)
 class Webhooks:
     """``secrets`` are those that are valid at the moment, none when no webhook is taken."""
@@ -91,7 +87,7 @@ class Webhooks:
             except _Refused as refusal:
                 result = str(refusal)
             except Exception as error:
-                raise _Defect(type(error).__name__).with_traceback(error.__traceback__) from None
+                raise Defect.of(error) from None
             self.metrics.webhook_deliveries.labels(kind=str(kind), result=result).inc()
             status, text = ANSWERS[result]
             return web.Response(status=status, text=f"{text}\n")
