@@ -59,7 +59,7 @@ class Forge(StatusBoard, Protocol):
         """Of a request, oldest first."""
 
     async def write_comment(self, number: int, body: str, *, id: str = "") -> Comment:
-        """A new one, or with ``id`` the body of that one anew."""
+        """A new one, or with ``id`` the body of that one anew; beyond ``comment_limit`` it is cut, and says so."""
 
     async def delete_comment(self, number: int, id: str) -> None:
         """Gone already is success."""

@@ -63,7 +63,7 @@ class Answers:
                 texts = [await self._text(each, followed, fleet) for each in asked.commands]
                 if told := [text for text in texts if text]:
                     lines = [answer_marker(fleet.file.name, self._management, asked.comment.id), *told]
-                    await self.forge.write_comment(number, "\n\n".join(lines)[: self.forge.comment_limit])
+                    await self.forge.write_comment(number, "\n\n".join(lines))
             followed.asked.remove(asked)
 
     def _is_answered(self, comment: Comment, among: tuple[Comment, ...], fleet: Fleet) -> bool:

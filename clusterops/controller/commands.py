@@ -11,13 +11,13 @@ from typing import Final
 
 from clusterops.model.preview import Place, Preview
 from clusterops.model.request import Comment
+from clusterops.plan.comment import code
 
 MOST: Final = 5
 """Commands of one comment that are taken."""
 _LINE: Final = re.compile(r"clusterops(?:[ \t]+(?P<word>\S+)(?:[ \t]+(?P<rest>.*?))?)?[ \t]*")
 _FENCE: Final = re.compile(r" {0,3}(```|~~~)")
 _OURS: Final = "<!-- clusterops:"
-_SHOWN: Final = 240
 
 
 class Word(StrEnum):
@@ -94,33 +94,33 @@ def unknown_text(said: str) -> str:
     close = get_close_matches(said.partition(" ")[0], known, n=1)
     meant = f" Did you mean `clusterops {close[0]}`?" if close else ""
     missing = " It needs a TARGET, REGION/CLUSTER." if said == Word.EXPLAIN else ""
-    return f"{code_span(f'clusterops {said}')} is no command.{meant}{missing}\n\n{help_text()}"
+    return f"{code(f'clusterops {said}')} is no command.{meant}{missing}\n\n{help_text()}"
 
 
 def planned_text(preview: Preview, verdict: str) -> str:
     """``verdict`` is what ``clusterops/plan`` says now."""
-    made = f"{preview.request.head[:7]} merged into {code_span(preview.base.text)}"
+    made = f"{preview.request.head[:7]} merged into {code(preview.base.text)}"
     at = f"{preview.planned_at:%H:%M:%S}Z"
     plan = f", plan `{preview.plan_id[:6]}`" if preview.plan_id else ""
-    return f"Planned again: {made}, live state of {at}{plan}: {code_span(verdict)}"
+    return f"Planned again: {made}, live state of {at}{plan}: {code(verdict)}"
 
 
 def explained_text(preview: Preview, target: str, places: Mapping[Place, str]) -> str:
     """Where each changed value of the target comes from; no value is shown, as one may be a secret."""
     outcome = next((each for each in preview.outcomes if each.target == target), None)
     if outcome is None:
-        names = ", ".join(code_span(each.target) for each in preview.outcomes[:20])
-        return f"This request does not change {code_span(target)}. It changes: {names or 'no target'}."
+        names = ", ".join(code(each.target) for each in preview.outcomes[:20])
+        return f"This request does not change {code(target)}. It changes: {names or 'no target'}."
     if outcome.plan is None:
-        why = f": {code_span(outcome.problem.text)}" if outcome.problem is not None else ""
-        return f"{code_span(target)} has no plan{why}."
+        why = f": {code(outcome.problem.text)}" if outcome.problem is not None else ""
+        return f"{code(target)} has no plan{why}."
     rows = [
-        f"- {code_span(f'{place[1].label} {place[2]}')} {_from(places.get(place, ''))}"
+        f"- {code(f'{place[1].label} {place[2]}')} {_from(places.get(place, ''))}"
         for place in changed_places(preview, target)
     ]
     if not rows:
-        return f"Nothing changes in {code_span(target)}."
-    return "\n".join([f"Where the changed values of {code_span(target)} come from:", "", *rows])
+        return f"Nothing changes in {code(target)}."
+    return "\n".join([f"Where the changed values of {code(target)} come from:", "", *rows])
 
 
 def changed_places(preview: Preview, target: str) -> Iterator[Place]:
@@ -132,11 +132,5 @@ def changed_places(preview: Preview, target: str) -> Iterator[Place]:
                     yield from ((target, change.key, field.pointer) for field in change.fields)
 
 
-def code_span(text: str) -> str:
-    """One line in which nothing is markup, whatever somebody wrote."""
-    plain = "".join(each if each.isprintable() and each != "`" else " " for each in text)
-    return f"`{plain[:_SHOWN]}`"
-
-
 def _from(places: str) -> str:
-    return f"from {code_span(places)}" if places else "(not traced to a line)"
+    return f"from {code(places)}" if places else "(not traced to a line)"

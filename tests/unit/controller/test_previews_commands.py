@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clusterops.controller.commands import Command, Word, code_span, commands_of, unknown_text
+from clusterops.controller.commands import Command, Word, commands_of, unknown_text
 from clusterops.model.request import Called, Comment, Delivery
 from tests.unit.controller.proposed import FLEET, REGION, Proposals, cluster, proposals
 
@@ -51,9 +51,8 @@ def test_a_command_stands_at_the_beginning_of_a_line(body: str, found: list[Comm
 
 def test_what_somebody_wrote_is_no_markup_in_an_answer() -> None:
     hostile = "x` <img src=y> @everyone `\u202e"
-    assert "`" not in code_span(hostile)[1:-1]
-    assert unknown_text(hostile).count("`") % 2 == 0
-    assert len(code_span("x" * 100_000)) < 300
+    assert unknown_text(hostile).startswith("``clusterops x` <img src=y> @everyone `\\u202e`` is no command.")
+    assert len(unknown_text("x" * 100_000)) < 2000
 
 
 async def test_plan_plans_again_and_says_what_it_found(tmp_path: Path) -> None:
