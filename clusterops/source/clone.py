@@ -44,10 +44,15 @@ class Clone:
     """``root`` is the folder of fleet.yaml, which may be below that of the repository."""
 
     def __init__(self, root: Path) -> None:
-        """Raises TerminalError ``git-missing`` where no working tree of git holds ``root``."""
+        """Raises TerminalError ``git-missing`` where no working tree of git holds ``root``, ``git-unreadable``."""
         self.root = root.resolve()
-        found = pygit2.discover_repository(str(self.root))
-        repository = pygit2.Repository(found) if found else None
+        try:
+            found = pygit2.discover_repository(str(self.root))
+            repository = pygit2.Repository(found) if found else None
+        except pygit2.GitError as error:
+            raise TerminalError(
+                "git-unreadable", str(root), f"its git repository cannot be opened: {error}", hint="see `git status`"
+            ) from error
         if repository is None or not repository.workdir:
             raise TerminalError(
                 "git-missing", str(root), "is in no git repository", hint="`git init -b main`, commit, then again"
