@@ -11,7 +11,6 @@ from clusterops.controller.commands import (
     Asked,
     Command,
     Word,
-    answer_marker,
     changed_places,
     commands_of,
     explained_text,
@@ -27,6 +26,7 @@ from clusterops.errors import ClusterOpsError, Defect
 from clusterops.model.fleet import Fleet
 from clusterops.model.preview import Place, Preview
 from clusterops.model.request import Comment
+from clusterops.plan.comment import answer_marker
 from clusterops.ports import Forge
 from clusterops.status import Contexts
 

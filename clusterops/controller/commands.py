@@ -11,13 +11,12 @@ from typing import Final
 
 from clusterops.model.preview import Place, Preview
 from clusterops.model.request import Comment
-from clusterops.plan.comment import code
+from clusterops.plan.comment import OURS, code
 
 MOST: Final = 5
 """Commands of one comment that are taken."""
 _LINE: Final = re.compile(r"clusterops(?:[ \t]+(?P<word>\S+)(?:[ \t]+(?P<rest>.*?))?)?[ \t]*")
 _FENCE: Final = re.compile(r" {0,3}(```|~~~)")
-_OURS: Final = "<!-- clusterops:"
 
 
 class Word(StrEnum):
@@ -48,15 +47,9 @@ class Asked:
         return any(each.word is Word.PLAN for each in self.commands)
 
 
-def answer_marker(fleet: str, management: str, comment: str) -> str:
-    """The first line of an answer, by which a command is known to be answered: ``<!-- clusterops:answer … 17 -->``."""
-    name = fleet if management == "default" else f"{fleet} {management}"
-    return f"<!-- clusterops:answer {name} to {comment} -->"
-
-
 def commands_of(comment: Comment) -> tuple[Command, ...]:
     """Of lines that begin with ``clusterops``, outside of fenced code; none in what we wrote ourselves."""
-    if comment.body.lstrip().startswith(_OURS):
+    if comment.body.lstrip().startswith(OURS):
         return ()
     return tuple(dict.fromkeys(_commands(comment.body.splitlines())))[:MOST]
 

@@ -18,6 +18,7 @@ from clusterops.plan.comment import remarks
 from clusterops.plan.comment.details import fold_of
 from clusterops.plan.comment.heading import heading
 from clusterops.plan.comment.markdown import code, prose, revision
+from clusterops.plan.comment.markers import marker
 from clusterops.plan.comment.parts import Fold, Frame, Item, split
 from clusterops.plan.comment.refusals import refusal_lines, refusals
 from clusterops.plan.comment.table import Row, rest_of, rows_of, shown_rows, table, tells
@@ -30,12 +31,6 @@ _REFUSALS_SHOWN: Final = 20
 _REMARKS_SHOWN: Final = 30
 _DIGITS: Final = 32
 _NO_COMMIT: Final = "0" * 40
-
-
-def marker(fleet: str, management: str = "default", *, part: int = 1) -> str:
-    """The first line, by which the comment is found again: ``<!-- clusterops:plan platform -->``."""
-    name = fleet if management == "default" else f"{fleet} {management}"
-    return f"<!-- clusterops:plan {name}{f' part {part}' if part > 1 else ''} -->"
 
 
 def comment_digest(body: str) -> str:

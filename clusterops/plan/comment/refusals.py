@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Final
 
 from clusterops.model.plan import Change
-from clusterops.model.policy import KEY_CODES
 from clusterops.model.preview import Preview
 from clusterops.model.problem import Problem
 from clusterops.plan.comment.happens import goes
@@ -27,10 +26,6 @@ def refusals(preview: Preview) -> tuple[Problem, ...]:
         own = (outcome.problem,) if outcome.problem is not None else ()
         found += [*own, *(outcome.plan.refusals if outcome.plan else ()), *(outcome.plan.stuck if outcome.plan else ())]
     return tuple(dict.fromkeys(found))
-
-
-def needs_key(preview: Preview) -> bool:
-    return any(problem.code in KEY_CODES for problem in refusals(preview))
 
 
 def refusal_lines(problem: Problem, preview: Preview) -> Iterator[str]:
