@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clusterops.capi.tools import FLEET_LABEL, TARGET_ANNOTATION
@@ -25,7 +25,7 @@ _SOPS_VALUE: Final = "ENC[AES256_GCM,"
 class Output:
     """One text of manifests. ``path`` is the file that it stands in, "" for a tool's output."""
 
-    text: bytes
+    text: bytes = field(repr=False)
     path: str = ""
 
 

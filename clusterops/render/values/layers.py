@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clusterops.errors import TerminalError
@@ -18,7 +18,7 @@ RESERVED: Final = "clusterops"
 class Layer:
     """One values file without the reserved block. ``secrets`` are the pointers of what was decrypted in it."""
 
-    document: Document
+    document: Document = field(repr=False)
     secrets: frozenset[Pointer] = frozenset()
 
     @property
