@@ -45,7 +45,7 @@ class Gitea:
         return f"/repos/{quote(self.repository)}"
 
     def headers(self, token: str) -> Mapping[str, str]:
-        return {"Authorization": f"token {token}"} if token else {}
+        return {"Authorization": f"token {token}"}
 
     def next_page(self, call: Call, reply: Reply) -> Call | None:
         """A commit's newest statuses are counted wrong for their links, so the page's length decides there."""

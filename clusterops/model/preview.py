@@ -21,7 +21,7 @@ Place = tuple[str, ObjectKey, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """``outcomes`` are of the targets whose inputs the request changes, by name; ``problem`` stops all of it."""
+    """``outcomes`` are of the targets whose inputs the request changes, by name."""
 
     request: ChangeRequest
     base: Revision
@@ -31,6 +31,7 @@ class Preview:
     outcomes: tuple[Outcome, ...] = ()
     weights: tuple[Weight, ...] = ()
     rendered: int = 0
+    """Of these targets, how many were."""
     total: int = 0
     """Targets of the fleet that are ours."""
     problems: tuple[Problem, ...] = ()
