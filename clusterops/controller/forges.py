@@ -106,8 +106,7 @@ class Forges:
                 await self.board.settle(head.commit)
                 return
             except ClusterOpsError as error:
-                doors.metrics.forge_errors.labels(code=error.code).inc()
-                doors.logger.warning("not looked back", code=error.code, error=str(error), hint=error.hint)
+                doors.forge_failed("not looked back", error)
             except Exception as error:
                 unforeseen(error, "look back", doors.logger)
             await doors.clock.sleep(LOOK_BACK_S)

@@ -148,8 +148,7 @@ class Previews:
         try:
             await self.look()
         except ClusterOpsError as error:
-            doors.metrics.forge_errors.labels(code=error.code).inc()
-            doors.logger.warning("requests not looked at", code=error.code, error=str(error))
+            doors.forge_failed("requests not looked at", error)
         except Exception as error:
             unforeseen(error, "requests", doors.logger)
         else:
@@ -163,7 +162,8 @@ class Previews:
         try:
             self._groups = await self.previewer.repository.merge_groups()
         except ClusterOpsError as error:
-            self.previewer.doors.logger.warning("merge queue not listed", code=error.code, error=str(error))
+            logger = self.previewer.doors.logger
+            logger.warning("merge queue not listed", code=error.code, error=str(error), hint=error.hint)
         return self._groups
 
     def _take(self, request: ChangeRequest) -> None:
@@ -234,8 +234,7 @@ class Previews:
         try:
             return await self._follow(followed, base)
         except ClusterOpsError as error:
-            doors.logger.warning("request not told", request=followed.request.name, code=error.code, error=str(error))
-            doors.metrics.forge_errors.labels(code=error.code).inc()
+            doors.forge_failed("request not told", error, request=followed.request.name)
         except Exception as error:
             unforeseen(error, followed.request.name, doors.logger)
         return True

@@ -126,7 +126,9 @@ class Verdicts:
 
     def _put_off(self, commit: str, error: ClusterOpsError, again: Callable[[], None]) -> None:
         """One timer for each commit: the others are not held up by it."""
-        self.logger.warning("verdict not written", commit=commit[:7], code=error.code, error=str(error))
+        self.logger.warning(
+            "verdict not written", commit=commit[:7], code=error.code, error=str(error), hint=error.hint
+        )
         if self.metrics is not None:
             self.metrics.forge_errors.labels(code=error.code).inc()
         delay_s = RETRY_S if isinstance(error, TransientError) else RETRY_SLOWLY_S

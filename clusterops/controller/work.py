@@ -10,6 +10,7 @@ from typing import Protocol
 
 from clusterops.controller.clock import Ticks, Turnstile
 from clusterops.controller.records import Records
+from clusterops.errors import ClusterOpsError
 from clusterops.model.deletion import DeletionKey, Permits
 from clusterops.model.drift import NO_HEALING, Healing
 from clusterops.model.fleet import Fleet, Target
@@ -86,6 +87,11 @@ class Doors:
     """Before each plan is made: all targets of a commit are read together."""
     confirming: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
     """Bounds the last looks at health: each reads all that belongs to a Cluster."""
+
+    def forge_failed(self, event: str, error: ClusterOpsError, **about: str) -> None:
+        """What is tried again by itself: counted, and told with what a person may do meanwhile."""
+        self.metrics.forge_errors.labels(code=error.code).inc()
+        self.logger.warning(event, **about, code=error.code, error=str(error), hint=error.hint)
 
 
 class CommitView(Protocol):

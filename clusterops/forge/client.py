@@ -111,7 +111,8 @@ class ForgeClient:
             if error.code not in {"forge-missing", "forge-forbidden"}:
                 raise
             if error.code == "forge-forbidden":
-                self.logger.warning("commands of people are not answered", code=error.code, error=str(error))
+                hint = "let the token read who may write: an admin of the repository on Gitea"
+                self.logger.warning("commands of people are not answered", code=error.code, error=str(error), hint=hint)
             return False
         return any(pages)
 

@@ -135,5 +135,6 @@ class WebhookSecrets:
 
     def _tell(self, problem: str, file: Path) -> None:
         if problem and problem != self._problem:
-            self.logger.warning("webhook secrets not read", file=str(file), error=problem)
+            hint = "polling goes on; correct `forge.webhook_secret_file`, or what may read it"
+            self.logger.warning("webhook secrets not read", file=str(file), error=problem, hint=hint)
         self._problem = problem
