@@ -142,7 +142,10 @@ class Previewer:
         outcomes = {name: draft.outcome for name, draft in zip(works, drafts, strict=True)}
         rendered = [name for name, each in outcomes.items() if each.stage not in _UNRENDERED and not works[name].gone]
         judged = await self._judged(replace(preview, rendered=len(rendered)), outcomes)
-        found = await asyncio.to_thread(origins_of, merge.base.snapshot, merge.snapshot, fleet, judged.outcomes)
+        try:
+            found = await asyncio.to_thread(origins_of, merge.base.snapshot, merge.snapshot, fleet, judged.outcomes)
+        except ClusterOpsError as error:
+            return replace(judged, problems=(*judged.problems, Problem.of(error)))
         return replace(judged, origins=found)
 
     def stopped(self, request: ChangeRequest, base: Base, problem: Problem) -> Preview:
