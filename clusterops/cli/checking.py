@@ -11,9 +11,9 @@ from clusterops.app import build_renderer
 from clusterops.cli.locally import LocalFleet
 from clusterops.cli.screen import problems_of
 from clusterops.cli.tools import toolchain_settings
-from clusterops.errors import ClusterOpsError, TerminalError
+from clusterops.errors import ClusterOpsError
 from clusterops.model.fleet import Fleet, Target
-from clusterops.model.problem import Problem
+from clusterops.model.problem import Problem, SeveralProblems
 from clusterops.model.revision import Snapshot
 from clusterops.render import ProcessRenderer, with_file
 from clusterops.settings import RenderSettings
@@ -24,21 +24,8 @@ _SEALED: Final = "sops-key-missing"
 """Whoever edits a line beside them need not be able to read a cluster's secrets; who plans it, can."""
 
 
-class EditError(TerminalError):
-    """What the edit would break; ``problems`` are all of it, the first one is the error."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        first = problems[0]
-        super().__init__(
-            first.code,
-            first.subject,
-            first.message,
-            hint=first.hint,
-            path=first.path,
-            line=first.line,
-            column=first.column,
-        )
-        self.problems = tuple(problems)
+class EditError(SeveralProblems):
+    """What the edit would break."""
 
 
 def drafted(snapshot: Snapshot, files: Mapping[str, bytes | None]) -> Snapshot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Final, get_type_hints
 
 from clusterops.errors import TerminalError
 from clusterops.model.document import Document, load_document
-from clusterops.model.problem import Problem
+from clusterops.model.problem import Problem, SeveralProblems
 from clusterops.model.secret import SecretText
 from clusterops.settings import (
     ClusterSettings,
@@ -45,21 +45,8 @@ SECTIONS: Final[Mapping[str, type]] = {
 }
 
 
-class SettingsError(TerminalError):
+class SettingsError(SeveralProblems):
     """``settings-invalid``; ``problems`` are all that is wrong."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        first = problems[0]
-        super().__init__(
-            first.code,
-            first.subject,
-            first.message,
-            hint=first.hint,
-            path=first.path,
-            line=first.line,
-            column=first.column,
-        )
-        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

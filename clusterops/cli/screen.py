@@ -20,7 +20,7 @@ from rich.table import Table
 from clusterops.cli.environment import wants_traceback
 from clusterops.errors import ClusterOpsError, RefusedError
 from clusterops.model.document import excerpt
-from clusterops.model.problem import Problem, Retry
+from clusterops.model.problem import Problem, Retry, SeveralProblems
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ def say_problem(problem: Problem, *, root: Path | None = None, error: bool = Tru
 
 def problems_of(error: ClusterOpsError) -> tuple[Problem, ...]:
     """All that an error stands for: a check of values finds several at once."""
-    return tuple(getattr(error, "problems", ())) or (Problem.of(error),)
+    return error.problems if isinstance(error, SeveralProblems) else (Problem.of(error),)
 
 
 def exit_code_of(problem: Problem) -> Exit:

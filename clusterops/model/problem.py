@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -87,6 +87,23 @@ class Problem:
         """``path:line:column: subject: message (code)``, the parts that are known."""
         place = ":".join(str(part) for part in (self.path, self.line, self.column) if part)
         return f"{': '.join(part for part in (place, self.subject, self.message) if part)} ({self.code})"
+
+
+class SeveralProblems(TerminalError):
+    """All that is wrong with one thing, found at once; the first of ``problems`` (never empty) is the error."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        first = self.problems[0]
+        super().__init__(
+            first.code,
+            first.subject,
+            first.message,
+            hint=first.hint,
+            path=first.path,
+            line=first.line,
+            column=first.column,
+        )
 
 
 def _retry_of(error: ClusterOpsError) -> Retry:

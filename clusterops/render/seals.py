@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from clusterops.errors import ClusterOpsError, Defect, TerminalError
 from clusterops.model.document import load_document
 from clusterops.model.fleet import HelmRecipe, Target, TemplateRecipe, sealed_files
+from clusterops.model.problem import SeveralProblems
 from clusterops.model.revision import Snapshot
 from clusterops.model.secret import SecretValues
 from clusterops.render.sops import AgeKeys, Seal, open_file, read_seal
 from clusterops.render.sops.seal import KEY
-from clusterops.render.values import Layer, ValuesError, read_layer
+from clusterops.render.values import Layer, read_layer
 from clusterops.render.values.layers import layer_of
 
 
@@ -81,7 +82,7 @@ def _strike(error: ClusterOpsError, secrets: SecretValues) -> None:
         secrets.struck(text) for text in (error.subject, error.message, error.hint)
     )
     error.args = (error.code, error.subject, error.message)
-    if isinstance(error, ValuesError):
+    if isinstance(error, SeveralProblems):
         error.problems = tuple(problem.struck(secrets.struck) for problem in error.problems)
 
 

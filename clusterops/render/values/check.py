@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -15,7 +15,7 @@ from jsonschema.protocols import Validator
 
 from clusterops.errors import TerminalError
 from clusterops.model.document import Pointer
-from clusterops.model.problem import Problem
+from clusterops.model.problem import Problem, SeveralProblems
 from clusterops.model.secret import MASK
 from clusterops.render.values.formats import EXAMPLES, WANTED, cidr_hint, format_checker
 from clusterops.render.values.layers import Layers, path_text
@@ -44,21 +44,8 @@ _RawError = Any
 """jsonschema's ValidationError, whose fields are typed as possibly unset."""
 
 
-class ValuesError(TerminalError):
+class ValuesError(SeveralProblems):
     """Everything that is wrong in one target's values; ``problems`` are in the order of files and lines."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        first = self.problems[0]
-        super().__init__(
-            first.code,
-            first.subject,
-            first.message,
-            hint=first.hint,
-            path=first.path,
-            line=first.line,
-            column=first.column,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
