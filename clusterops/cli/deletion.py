@@ -23,6 +23,7 @@ from clusterops.errors import RefusedError, TerminalError
 from clusterops.model.deletion import DeletionKey
 from clusterops.model.key import ObjectKey
 from clusterops.model.live import LiveObject
+from clusterops.plan.phrases import counted
 from clusterops.settings import Settings
 from clusterops.status import StoredTarget
 
@@ -154,16 +155,12 @@ def _lines(key: DeletionKey, meant: _Meant, landed: Landed, *, kept: bool) -> li
     width = max(len(key.path), len(directory) + 1)
     told = [f"{key.path.ljust(width)}  uid {key.uid}, expires {key.expires}"]
     if gone:
-        told.append(f"{(directory + '/').ljust(width)}  goes, {_counted(len(gone), 'file')}")
-    machines = _counted(meant.machines, "machine")
+        told.append(f"{(directory + '/').ljust(width)}  goes, {counted(len(gone), 'file')}")
+    machines = counted(meant.machines, "machine")
     told.append(f"Once merged: deletes {meant.cluster.key.label} with {machines}. Nothing is deleted yet")
     if kept:
         told.append(f"The key opens only once {directory} is gone from git")
     return told
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _body(key: DeletionKey, meant: _Meant, landed: Landed) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from clusterops.errors import ClusterOpsError, TerminalError
 from clusterops.model.fleet import Target
 from clusterops.model.manifest import RenderedSet
 from clusterops.model.problem import Problem
+from clusterops.plan.phrases import counted
 from clusterops.render import Explanation
 from clusterops.render import explain as explain_value
 
@@ -118,8 +119,8 @@ def validate(
             say(f"warning: {warning.text}" + (f"\n  {warning.hint}" if warning.hint else ""))
         for problem in problems:
             say_problem(problem, root=local.root, error=False)
-        valid = _counted(len(chosen) - len(broken), "cluster")
-        say(f"{_counted(len(problems), 'error')}, {valid} valid, {seconds:.1f} s")
+        valid = counted(len(chosen) - len(broken), "cluster")
+        say(f"{counted(len(problems), 'error')}, {valid} valid, {seconds:.1f} s")
     if problems:
         raise typer.Exit(Exit.ERROR)
 
@@ -220,7 +221,3 @@ def _refuse_broken(chosen: Sequence[Target]) -> None:
 def _in_order(problems: Sequence[Problem]) -> list[Problem]:
     """Each once: a chart that is missing is one mistake, however many targets it stops."""
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.path, problem.line, problem.text))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -27,7 +27,7 @@ from clusterops.plan import generations, impact, rules, users
 from clusterops.plan.adoption import without_removals
 from clusterops.plan.annotations import left_alone
 from clusterops.plan.decide import Situation, decide, refuse
-from clusterops.plan.discretion import discreet, struck
+from clusterops.plan.discretion import discreet
 from clusterops.plan.dismantling import deletion_of
 from clusterops.plan.fields import diff, ownership_differs
 from clusterops.plan.naming import as_author_wrote
@@ -231,7 +231,7 @@ def _plan(
         waves=waves,
         refusals=tuple(one.reason for one in changes if one.action is Action.REFUSE and one.reason is not None),
         warnings=tuple(
-            struck(one, rendered.secrets) for one in (*rendered.warnings, *_forbidden(situation.predictions))
+            one.struck(rendered.secrets.struck) for one in (*rendered.warnings, *_forbidden(situation.predictions))
         ),
         id=_identity(rendered, changes),
     )

@@ -13,7 +13,6 @@ from clusterops.model.leaves import leaves
 from clusterops.model.live import LiveObject
 from clusterops.model.plan import MISSING, Change, FieldChange, HandedOver, Left
 from clusterops.model.pointer import escape, tokens_of
-from clusterops.model.problem import Problem
 from clusterops.model.secret import CHANGED_MASK, MASK, SecretValues, shown
 from clusterops.model.sketch import Sketch
 
@@ -42,15 +41,8 @@ def discreet(
         left=tuple(_left(one, secrets) for one in change.left),
         hands_over=tuple(_handed(one, secrets) for one in change.hands_over),
         impact=impact,
-        reason=struck(change.reason, secrets) if change.reason is not None else None,
+        reason=change.reason.struck(secrets.struck) if change.reason is not None else None,
     )
-
-
-def struck(problem: Problem, secrets: SecretValues) -> Problem:
-    """A problem whose text quotes none of them."""
-    if not secrets:
-        return problem
-    return replace(problem, message=secrets.struck(problem.message), hint=secrets.struck(problem.hint))
 
 
 def _places(live: LiveObject | None, applied: Sketch | None) -> frozenset[str]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from clusterops.model.fleet import Fleet, Mode, Pace, Target, region_of
 from clusterops.model.plan import Plan
 from clusterops.model.rollout import Member, Reach, Wait
+from clusterops.plan.phrases import counted
 from clusterops.plan.rollout.stages import by_lane, stages, steps
 
 _NAMES_SHOWN: Final = 3
@@ -107,7 +108,7 @@ def fleet_summary(plans: Iterable[Plan], pace: PlannedPace) -> str:
         "adds": sum(impact.added for impact in impacts),
         "removes": sum(impact.removed for impact in impacts),
     }
-    told = [f"{verb} {_counted(count, 'machine')}" for verb, count in counts.items() if count]
+    told = [f"{verb} {counted(count, 'machine')}" for verb, count in counts.items() if count]
     parts = [", ".join(told) or "replaces no machine", *filter(None, [steps_words(pace)])]
     return f"{pace.clusters} clusters: {', '.join(parts)}"
 
@@ -134,11 +135,11 @@ def _lane_parts(lane: PlannedLane) -> Iterator[str]:
         yield f"{_duration(lane.pace.soak_s)} soak"
     order = [*lane.behind] if len(lane.behind) > 1 else []
     clusters, machines = lane.pace.max_concurrent_clusters, lane.pace.max_machines_in_flight
-    limits = f"{_counted(clusters, 'cluster')} and at most {_counted(machines, 'machine')} at a time"
+    limits = f"{counted(clusters, 'cluster')} and at most {counted(machines, 'machine')} at a time"
     then = "then " if lane.canaries and lane.behind else ""
     yield f"{then}{' > '.join(order) + ', ' if order else ''}{limits}"
     if lane.too_large:
-        yield f"but not {_names(lane.too_large)}: more than {_counted(machines, 'machine')} move there at a time"
+        yield f"but not {_names(lane.too_large)}: more than {counted(machines, 'machine')} move there at a time"
 
 
 def pace_to_json(pace: PlannedPace) -> dict[str, Any]:
@@ -167,10 +168,6 @@ def pace_to_json(pace: PlannedPace) -> dict[str, Any]:
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return ", ".join(names[:_NAMES_SHOWN]) + more
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _duration(seconds: float) -> str:
