@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from clusterops.model.impact import GRAVITY, Cause, Impact, ImpactClass, PoolImpact, Role
 from clusterops.model.plan import MISSING, Plan
 
 _NAMES_SHOWN = 4
+_ONE_WORKER: Final = re.compile(r"\b1 worker machines?\b")
 
 
 def whole(plan: Plan) -> Impact:
@@ -46,7 +48,7 @@ def machine_words(pools: Iterable[PoolImpact]) -> str:
     if not told:
         return "none"
     added, removed = sum(pool.added for pool in told), sum(pool.removed for pool in told)
-    words = replaced_words(told).replace(" worker machines", " workers").replace(" worker machine", " worker")
+    words = _ONE_WORKER.sub("1 worker", replaced_words(told)).replace(" worker machines", " workers")
     parts = [words] * bool(words) + [f"adds {added}"] * bool(added) + [f"removes {removed}"] * bool(removed)
     now, then, peak = sum(pool.now for pool in told), sum(pool.then for pool in told), _peak(told)
     return ", ".join(parts) + (f"; peak {peak} (now {now}, then {then})" if words else "")
