@@ -24,14 +24,14 @@ class Halting:
     settled: Mapping[str, datetime]
 
     def of(self, revision: str) -> Halt | None:
-        """A recorded halt stands, whatever has become of the failed ones since; else as many failures as make one."""
-        for halt in self.recorded:
-            if halt.revision == revision and self._stands(halt):
-                return halt
+        """As many failures as make one, by the last of them; else a recorded halt stands, whatever was begun since.
+
+        The last failure is what is recorded then, so that it is not forgotten while a commit mends an earlier one.
+        """
         failed = [one for one in self.failures.get(revision, ()) if not self.forgiven(revision, one.at)]
-        if len(failed) < self.limit:
-            return None
-        return max(failed, key=lambda one: (one.at.timestamp() if one.at else 0.0, one.target))
+        if len(failed) >= self.limit:
+            return max(failed, key=lambda one: (one.at.timestamp() if one.at else 0.0, one.target))
+        return next((halt for halt in self.recorded if halt.revision == revision and self._stands(halt)), None)
 
     def forgiven(self, revision: str, failed_at: datetime | None) -> bool:
         """Whether a person said go on after that."""
