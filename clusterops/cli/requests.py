@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from clusterops.app import QUIET
 from clusterops.controller.clock import SystemClock
@@ -11,10 +13,14 @@ from clusterops.forge import open_forge
 from clusterops.model.fleet import ForgeFile, ForgeKind
 from clusterops.model.request import ChangeRequest
 from clusterops.model.revision import Snapshot
+from clusterops.ports import Forge
 from clusterops.settings import ForgeSettings, Settings
 from clusterops.source.fleet.fleet_file import parse_fleet_file
 from clusterops.source.fleet.layout import FLEET_FILE
 from clusterops.telemetry import build_logger
+
+BRANCH_LATE: Final = 4
+"""Seconds, and tries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +54,20 @@ async def propose(file: ForgeFile, settings: Settings, *, branch: str, base: str
         known = [each for each in await forge.open_requests(base) if each.branch == branch and not each.fork]
         if known:
             return Proposed(request=known[0], kind=file.kind, opened=False)
-        request = await forge.open_request(branch=branch, base=base, title=title.strip(), body=body.strip())
+        request = await _opened(forge, branch=branch, base=base, title=title.strip(), body=body.strip())
         return Proposed(request=request, kind=file.kind, opened=True)
+
+
+async def _opened(forge: Forge, *, branch: str, base: str, title: str, body: str) -> ChangeRequest:
+    """A forge may learn of a pushed branch a moment late (Gitea answers 404 until then, seen)."""
+    for _ in range(BRANCH_LATE):
+        try:
+            return await forge.open_request(branch=branch, base=base, title=title, body=body)
+        except TerminalError as error:
+            if error.code != "forge-missing":
+                raise
+        await asyncio.sleep(1.0)
+    return await forge.open_request(branch=branch, base=base, title=title, body=body)
 
 
 def token_missing(file: ForgeFile) -> TerminalError:

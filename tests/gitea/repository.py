@@ -96,9 +96,18 @@ class GiteaRepository:
     def propose(
         self, branch: str, title: str = "", *, base: str = "main", account: str = AUTHOR, head: str = ""
     ) -> int:
-        """A request's number; ``head`` is OWNER:BRANCH for one of a fork."""
+        """A request's number; ``head`` is OWNER:BRANCH for one of a fork. A branch takes Gitea a moment, too."""
         form = {"head": head or branch, "base": base, "title": title or branch}
-        return int(self.server.api("POST", f"{self.path}/pulls", form, account=account)["number"])
+
+        def proposed() -> int:
+            try:
+                return int(self.server.api("POST", f"{self.path}/pulls", form, account=account)["number"])
+            except Refused as refused:
+                if refused.status == 404:
+                    return 0
+                raise
+
+        return until(f"a request of {branch}", proposed)
 
     def request(self, number: int) -> dict[str, Any]:
         return dict(self.server.api("GET", f"{self.path}/pulls/{number}"))

@@ -103,6 +103,7 @@ async def test_cancellation_kills_the_whole_group(tmp_path: Path) -> None:
 
 
 async def test_cancellation_at_any_moment_of_the_start_leaves_nothing() -> None:
+    before = _children()
     for turns in range(12):
         task = asyncio.create_task(run(["sh", "-c", "sleep 600 & wait"], env=ENV))
         for _ in range(turns):
@@ -110,11 +111,12 @@ async def test_cancellation_at_any_moment_of_the_start_leaves_nothing() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert _children() == []
+        assert _children() <= before
 
 
-def _children() -> list[str]:
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split()
+def _children() -> set[str]:
+    """Servers of other tests may be among them."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split())
 
 
 async def test_a_started_program_writes_to_its_log_and_is_stopped(tmp_path: Path) -> None:
