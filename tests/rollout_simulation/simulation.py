@@ -241,8 +241,10 @@ class Simulation:
         return True
 
     def _on_moved(self, name: str, count: int) -> bool:
-        """What a rollout of ours moves changes no decision while it is under way: the record has its most already."""
+        """What a rollout of ours alone moves changes no decision under way: the record has its most already."""
         self.world.machines[name].ours = count
+        if self.world.machines[name].others:
+            return self._note(name)
         self.ledger.changed(name)
         return False
 
